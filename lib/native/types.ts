@@ -1,0 +1,54 @@
+/** The typed seam to the addon. Every call is synchronous and short; what takes time happens in the monitor. */
+export interface Native {
+  /**
+   * Starts a monitor on an encoded plan: sealed memfds, clone(CLONE_VM|CLONE_VFORK), execveat.
+   * The monitor's descriptors 0 to 2 are copies of `stdio` (-1: /dev/null), 3 is its end of the control socket.
+   * @returns the monitor's pid and our end of the control socket (close-on-exec, non-blocking)
+   */
+  launch(plan: Uint8Array, stdio: readonly [number, number, number]): { pid: number; fd: number };
+  /** Collects an ended monitor so that it does not stay as a zombie; false while it still runs. */
+  reap(pid: number): boolean;
+  /** Connects to the `ctl.sock` in a directory of the runroot. Throws ENOENT or ECONNREFUSED when nobody listens. */
+  connect(runDir: string): number;
+  /** One sendmsg on a control socket, with descriptors. */
+  send(fd: number, message: Uint8Array, fds: readonly number[]): void;
+  /** A memfd, sealed against change, that holds the bytes. */
+  sealedMemfd(name: string, bytes: Uint8Array): number;
+  /** pipe2(O_CLOEXEC): the read and the write end. */
+  pipe(): [number, number];
+  /** close(2). */
+  close(fd: number): void;
+  /**
+   * Takes the open-file-description lock of a file, which is made (mode 0600) when missing.
+   * @returns the descriptor that holds the lock, or -1 when somebody else holds a conflicting one
+   */
+  tryLock(path: string, exclusive: boolean): number;
+  /** Whether anybody holds a lock on the file: asks without taking it. False when the file does not exist. */
+  isLocked(path: string): boolean;
+  /**
+   * Reads a regular file below a directory by openat2(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS), never following the
+   * last link out of it, never blocking.
+   * @returns the bytes, or undefined when there is no such file; throws EFBIG past `limit`, EINVAL for no regular file
+   */
+  readFileIn(root: string, path: string, limit: number): Buffer | undefined;
+  /** Compiles a seccomp profile (in the form of the OCI runtime spec's linux.seccomp) by libseccomp. */
+  compileSeccomp(profile: SeccompProgram): Buffer;
+  /** fsync of a directory or file by path. */
+  fsync(path: string): void;
+  /** syncfs(2) of the file system that holds the path. */
+  syncfs(path: string): void;
+}
+
+/** What {@link Native.compileSeccomp} takes: names resolved, arguments as numbers, in order. */
+export interface SeccompProgram {
+  /** libseccomp action value, e.g. SCMP_ACT_ERRNO(38). */
+  defaultAction: number;
+  /** SCMP_ARCH names, e.g. `SCMP_ARCH_X86_64`. */
+  architectures: string[];
+  /** Rules; names the library does not know are skipped. */
+  rules: {
+    names: string[];
+    action: number;
+    args: { index: number; op: number; value: bigint; valueTwo: bigint }[];
+  }[];
+}

@@ -1,0 +1,147 @@
+import type { Readable } from 'node:stream';
+
+/** A digest such as `sha256:…`, known to be well-formed: only `parseDigest` makes one. */
+export type Digest = string & { readonly __digest: unique symbol };
+
+/** A platform as in the OCI image index. */
+export interface Platform {
+  os: string;
+  architecture: string;
+  variant?: string;
+  'os.version'?: string;
+  'os.features'?: string[];
+}
+
+/** A content descriptor (OCI image-spec, descriptor.md). Unknown members are kept. */
+export interface Descriptor {
+  mediaType: string;
+  digest: Digest;
+  size: number;
+  urls?: string[];
+  annotations?: Record<string, string>;
+  data?: string;
+  artifactType?: string;
+  platform?: Platform;
+}
+
+/** An OCI image manifest or a Docker v2 schema 2 manifest. */
+export interface Manifest {
+  schemaVersion: 2;
+  mediaType?: string;
+  artifactType?: string;
+  config: Descriptor;
+  layers: Descriptor[];
+  subject?: Descriptor;
+  annotations?: Record<string, string>;
+}
+
+/** An OCI image index or a Docker manifest list. */
+export interface Index {
+  schemaVersion: 2;
+  mediaType?: string;
+  artifactType?: string;
+  manifests: Descriptor[];
+  subject?: Descriptor;
+  annotations?: Record<string, string>;
+}
+
+/** The `config` member of an image configuration. */
+export interface ImageRuntimeConfig {
+  User?: string;
+  ExposedPorts?: Record<string, object>;
+  Env?: string[];
+  Entrypoint?: string[] | null;
+  Cmd?: string[] | null;
+  Volumes?: Record<string, object> | null;
+  WorkingDir?: string;
+  Labels?: Record<string, string> | null;
+  StopSignal?: string;
+  Healthcheck?: object;
+  Shell?: string[];
+  OnBuild?: string[] | null;
+}
+
+/** One entry of an image's history. */
+export interface HistoryEntry {
+  created?: string;
+  created_by?: string;
+  author?: string;
+  comment?: string;
+  empty_layer?: boolean;
+}
+
+/** An image configuration (OCI image-spec, config.md). */
+export interface ImageConfig extends Platform {
+  created?: string;
+  author?: string;
+  config?: ImageRuntimeConfig;
+  rootfs: { type: 'layers'; diff_ids: Digest[] };
+  history?: HistoryEntry[];
+}
+
+/** A manifest or index as its exact bytes. */
+export interface RawManifest {
+  bytes: Buffer;
+  mediaType: string;
+  digest: Digest;
+}
+
+/** What moves during a transfer. */
+export interface ProgressEvent {
+  /** What is being done to it. */
+  phase: 'download' | 'unpack' | 'done' | 'exists';
+  /** The digest of the blob. */
+  id: string;
+  /** Bytes so far. */
+  current: number;
+  /** Bytes in all. */
+  total: number;
+}
+
+/** Options that every transfer takes. */
+export interface TransferOptions {
+  /** Aborting stops the work and undoes half-made state. */
+  signal?: AbortSignal;
+  /** Called for each progress event; at most some ten times a second for one blob. */
+  onProgress?: (event: ProgressEvent) => void;
+}
+
+/** Where images are read from: a registry, an archive, a layout, a directory. */
+export interface ImageSource {
+  /** For messages, e.g. `docker://host/name:tag`. */
+  readonly name: string;
+  /** The manifest or index that the source names; with a digest, that one. The bytes are verified by the caller. */
+  manifest(digest?: Digest, options?: TransferOptions): Promise<RawManifest>;
+  /** A blob as raw bytes, verified by the caller. */
+  blob(descriptor: Descriptor, options?: TransferOptions): Promise<Readable>;
+  /** Releases what the source holds. */
+  close(): Promise<void>;
+}
+
+/** Where images are written to. Nothing is visible before {@link ImageSink.commit}. */
+export interface ImageSink {
+  /** For messages. */
+  readonly name: string;
+  /** Whether the content is there already. */
+  hasBlob(descriptor: Descriptor): Promise<boolean>;
+  /**
+   * Takes a layer or config as raw bytes and verifies digest and size as they pass. A layer comes with its diffID and
+   * its place, so that a sink which unpacks can do so while it arrives.
+   */
+  putBlob(descriptor: Descriptor, content: Readable, about: BlobRole, options?: TransferOptions): Promise<void>;
+  /** Makes the image visible: index (if one led here), manifest, config. */
+  commit(image: CommittedImage): Promise<void>;
+  /** Undoes what was put but not committed. Idempotent; also releases the sink. */
+  close(): Promise<void>;
+}
+
+/** What a blob is in its image. */
+export type BlobRole = { kind: 'config' } | { kind: 'layer'; index: number; diffId: Digest; parents: readonly Digest[] };
+
+/** A whole image, its blobs already put. */
+export interface CommittedImage {
+  index?: RawManifest;
+  manifest: RawManifest;
+  config: { descriptor: Descriptor; bytes: Buffer; parsed: ImageConfig };
+  layers: readonly Descriptor[];
+}
