@@ -1,0 +1,50 @@
+// What the files of the addon share: the edge between JavaScript values and system calls. Nothing else in the
+// project knows of nan or V8.
+#pragma once
+
+#include <nan.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <string>
+
+#include "../sys/unique_fd.h"
+
+namespace vaina {
+
+using Info = Nan::FunctionCallbackInfo<v8::Value>;
+
+// The bytes of an Uint8Array; they belong to it.
+struct Bytes {
+  const uint8_t* data;
+  size_t size;
+};
+
+// Each takes argument `index`, or throws a TypeError that names `what` and returns false.
+bool get_string(const Info& info, int index, const char* what, std::string* out);
+bool get_bytes(const Info& info, int index, const char* what, Bytes* out);
+bool get_uint32(const Info& info, int index, const char* what, uint32_t* out);
+bool get_fd(const Info& info, int index, const char* what, int* out);
+
+bool to_uint32(v8::Local<v8::Value> value, uint32_t* out);
+// A descriptor number; -1 passes when `none_allowed`.
+bool to_fd(v8::Local<v8::Value> value, bool none_allowed, int* out);
+
+v8::Local<v8::Value> property(v8::Local<v8::Object> object, const char* name);
+void set_property(v8::Local<v8::Object> object, const char* name, v8::Local<v8::Value> value);
+
+// Throws an Error with the code, errno, syscall and path of a failed system call, in Node's form.
+void throw_errno(int error, const char* syscall, const char* path = nullptr);
+
+// A memfd that holds the bytes and is sealed against change, or -1 with errno and *syscall set.
+enum class Executable { kNo, kYes };
+int sealed_memfd(const char* name, const void* data, size_t size, Executable executable,
+                 const char** syscall);
+
+void register_launch(v8::Local<v8::Object> exports);
+void register_control(v8::Local<v8::Object> exports);
+void register_files(v8::Local<v8::Object> exports);
+void register_locks(v8::Local<v8::Object> exports);
+void register_seccomp(v8::Local<v8::Object> exports);
+
+}  // namespace vaina
