@@ -1,0 +1,78 @@
+import { VainaError } from '../../errors.js';
+import { CommandError } from '../errors.js';
+import { flag } from '../flags.js';
+import type { Library, LibraryImage } from '../library.js';
+import { verb } from '../verb.js';
+
+interface RmiGiven {
+  all?: boolean;
+  force?: boolean;
+  ignore?: boolean;
+}
+
+/** A named image does not exist. */
+const EXIT_MISSING = 1;
+/** An image is used by a container. */
+const EXIT_IN_USE = 2;
+
+/** `vaina rmi` */
+export const rmi = verb<RmiGiven>({
+  summary: 'Remove one or more images from local storage',
+  usage: 'IMAGE [IMAGE...]',
+  flags: [
+    flag('-a, --all', 'Remove all images'),
+    flag('-f, --force', 'Force Removal of the image'),
+    flag('-i, --ignore', 'Ignore errors if a specified image does not exist'),
+  ],
+  async run(session, args, given) {
+    if (given.all && args.length > 0)
+      throw new CommandError('when using the --all switch, you may not pass any images names or IDs');
+    if (!given.all && args.length === 0) throw new CommandError('image name or ID must be specified');
+    const engine = await session.engine();
+    const force = given.force ?? false;
+    const targets = given.all ? (await engine.images.list()).map((row) => row.id) : args;
+    let worst = 0;
+    for (const target of targets) {
+      try {
+        // All of its names go with an image that --all found.
+        const { untagged, deleted } = await remove(engine, target, force, given.all ?? false);
+        for (const name of untagged) session.print(`Untagged: ${name}`);
+        for (const id of deleted) session.print(`Deleted: ${id}`);
+      } catch (error) {
+        const missing = VainaError.is(error, 'ERR_NO_SUCH_IMAGE');
+        if (missing && (force || given.ignore || given.all)) continue;
+        const code = session.complain(error);
+        worst = Math.max(
+          worst,
+          missing ? EXIT_MISSING : VainaError.is(error, 'ERR_IN_USE') ? EXIT_IN_USE : code,
+        );
+      }
+    }
+    return worst;
+  },
+});
+
+interface Removed {
+  untagged: readonly string[];
+  deleted: readonly string[];
+}
+
+async function remove(engine: Library, target: string, force: boolean, whole: boolean): Promise<Removed> {
+  const image = await engine.images.get(target);
+  const byId = image.id.startsWith(target.replace(/^sha256:/, ''));
+  if (byId && image.names.length > 1 && !force && !whole) {
+    throw new CommandError(
+      `unable to delete image "${image.id}" by ID with more than one tag ([${image.names.join(' ')}]): please force removal`,
+    );
+  }
+  if (byId || image.names.length <= 1) return image.remove({ force });
+  return untagOnly(engine, image, target);
+}
+
+/** An image with several names loses only the one it was called by. */
+async function untagOnly(engine: Library, image: LibraryImage, name: string): Promise<Removed> {
+  const before = image.names;
+  await image.untag(name);
+  const after = (await engine.images.get(image.id)).names;
+  return { untagged: before.filter((known) => !after.includes(known)), deleted: [] };
+}

@@ -1,0 +1,21 @@
+import { CommandError } from '../errors.js';
+import { verb, type Verb } from '../verb.js';
+
+/** `vaina container exists` and `vaina image exists`: the exit code is the answer. */
+export function exists(type: 'container' | 'image'): Verb {
+  return verb({
+    summary: `Check if ${type === 'image' ? 'an image' : 'a container'} exists in local storage`,
+    usage: type.toUpperCase(),
+    flags: [],
+    async run(session, args) {
+      const [name] = args;
+      if (name === undefined || args.length !== 1) {
+        throw new CommandError(`accepts 1 arg(s), received ${args.length}`);
+      }
+      const engine = await session.engine();
+      const known =
+        type === 'image' ? await engine.images.exists(name) : await engine.containers.exists(name);
+      return known ? 0 : 1;
+    },
+  });
+}

@@ -1,0 +1,83 @@
+import { VainaError } from '../../errors.js';
+import { CommandError, EXIT_ENGINE } from '../errors.js';
+import { flag } from '../flags.js';
+import { formatObject, wantsJson } from '../format.js';
+import { goValues } from '../go-values.js';
+import { json } from '../template.js';
+import { verb, type Session, type Verb } from '../verb.js';
+
+type Type = 'all' | 'container' | 'image';
+
+interface InspectGiven {
+  format?: string;
+  type?: string;
+}
+
+/** podman's own width. */
+const INDENT = 5;
+
+/** `vaina inspect`, `vaina container inspect`, `vaina image inspect` */
+export function inspect(type: Type): Verb {
+  return verb<InspectGiven>({
+    summary: `Display the configuration of ${type === 'all' ? 'object denoted by ID' : `a ${type}`}`,
+    usage: {
+      all: '{CONTAINER|IMAGE} [...]',
+      container: 'CONTAINER [CONTAINER...]',
+      image: 'IMAGE [IMAGE...]',
+    }[type],
+    flags: [
+      flag('-f, --format <string>', 'Format the output to a Go template or json (default "json")', 'string'),
+      ...(type === 'all'
+        ? [flag('-t, --type <string>', 'Specify inspect-object type (default "all")', 'string')]
+        : []),
+    ],
+    async run(session, args, given) {
+      const wanted = given.type ?? type;
+      if (wanted !== 'all' && wanted !== 'container' && wanted !== 'image') {
+        throw new CommandError(`invalid type "${wanted}": must be "image", "container", or "all"`);
+      }
+      if (args.length === 0) throw new CommandError('no names or ids specified');
+      const found: object[] = [];
+      let failed = false;
+      for (const name of args) {
+        try {
+          found.push(await inspectOne(session, name, wanted));
+        } catch (error) {
+          session.complain(error);
+          failed = true;
+        }
+      }
+      if (given.format === undefined || wantsJson(given.format)) {
+        session.print(found.length === 0 ? '[]' : json(found, INDENT));
+      } else {
+        for (const object of found) session.out(formatObject('inspect', given.format, withBothIds(object)));
+      }
+      return failed ? EXIT_ENGINE : 0;
+    },
+  });
+}
+
+async function inspectOne(session: Session, name: string, type: Type): Promise<object> {
+  const engine = await session.engine();
+  if (type !== 'image') {
+    try {
+      return await (await engine.containers.get(name)).inspect();
+    } catch (error) {
+      if (type === 'container' || !VainaError.is(error, 'ERR_NO_SUCH_CONTAINER')) throw error;
+    }
+  }
+  try {
+    return await (await engine.images.get(name)).inspect();
+  } catch (error) {
+    if (type === 'image' || !VainaError.is(error, 'ERR_NO_SUCH_IMAGE')) throw error;
+    throw new CommandError(`no such object: "${name}"`);
+  }
+}
+
+/** Templates may call it `.ID` too. */
+function withBothIds(object: object): unknown {
+  const values = goValues(object) as Record<string, unknown>;
+  if (!('Id' in values) || 'ID' in values) return values;
+  // Not counted among the fields that `{{.}}` and `json` print.
+  return Object.defineProperty(values, 'ID', { value: values['Id'], enumerable: false });
+}

@@ -1,0 +1,274 @@
+import { EventEmitter } from 'node:events';
+import { PassThrough, Readable } from 'node:stream';
+import { VainaError } from '../../../lib/errors.js';
+import type { Host, StoreOptions } from '../../../lib/cli/host.js';
+import type {
+  ContainerRow,
+  Ended,
+  ImageRow,
+  Library,
+  LibraryContainer,
+  LibraryImage,
+  LibraryProcess,
+  LogRow,
+  Start,
+} from '../../../lib/cli/library.js';
+import { main } from '../../../lib/cli/program.js';
+
+/** The time at which all tests happen. */
+export const NOW = new Date('2026-03-01T12:00:00Z');
+
+/** A point in time before {@link NOW}. */
+export const before = (seconds: number): Date => new Date(NOW.getTime() - seconds * 1000);
+
+/** A row of a list of containers. */
+export function containerRow(row: Partial<ContainerRow> & { name: string }): ContainerRow {
+  return {
+    id: row.name.repeat(64).slice(0, 64),
+    image: 'docker.io/library/debian:13',
+    imageId: 'f'.repeat(64),
+    command: ['sleep', '1000'],
+    created: before(60),
+    status: 'created',
+    pid: 0,
+    labels: {},
+    autoRemove: false,
+    ...row,
+  };
+}
+
+/** A row of a list of images. */
+export function imageRow(row: Partial<ImageRow> & { id: string }): ImageRow {
+  return {
+    names: [],
+    digest: `sha256:${'d'.repeat(64)}`,
+    created: before(7200),
+    size: 1_997_907,
+    labels: {},
+    containers: 0,
+    dangling: false,
+    ...row,
+  };
+}
+
+/** A process that a fake container starts. */
+export class FakeProcess implements LibraryProcess {
+  readonly pid = 4321;
+  readonly stdin: PassThrough | null;
+  readonly stdout: PassThrough | null;
+  readonly stderr: PassThrough | null;
+  readonly ended: Promise<Ended>;
+  end!: (ended: Ended) => void;
+
+  constructor(
+    private readonly calls: unknown[][],
+    options: Start = {},
+  ) {
+    const stream = (index: number): PassThrough | null =>
+      options.stdio?.[index] === 'pipe' ? new PassThrough() : null;
+    this.stdin = stream(0);
+    this.stdout = stream(1);
+    this.stderr = stream(2);
+    this.ended = new Promise((done) => (this.end = done));
+  }
+
+  wait(): Promise<Ended> {
+    return this.ended;
+  }
+
+  async kill(signal: string | number): Promise<void> {
+    this.calls.push(['process.kill', signal]);
+  }
+
+  async resize(rows: number, columns: number): Promise<void> {
+    this.calls.push(['process.resize', rows, columns]);
+  }
+}
+
+/** A world for the command line: a library that records its calls, and a terminal that is none. */
+export class World {
+  readonly calls: unknown[][] = [];
+  out = '';
+  err = '';
+  env: Record<string, string> = {};
+  containers: ContainerRow[] = [];
+  images: ImageRow[] = [];
+  logs: LogRow[] = [];
+  terminals = new Set<number>();
+  size: { rows: number; columns: number } | undefined;
+  input: Readable = Readable.from([]);
+  opened: StoreOptions | undefined;
+  closed = 0;
+  raw: boolean[] = [];
+  readonly signals = new EventEmitter();
+  /** What each started process does, at once or later. */
+  process: (child: FakeProcess) => void = (child) => child.end({ exitCode: 0, signal: null });
+  /** Errors to throw, by call: `container.stop`. */
+  failures: Record<string, Error> = {};
+  inspected: Record<string, object> = {};
+
+  async run(...argv: string[]): Promise<number> {
+    return main(argv, this.host());
+  }
+
+  /** Calls of the library with this name, without it. */
+  called(name: string): unknown[][] {
+    return this.calls.filter(([called]) => called === name).map((call) => call.slice(1));
+  }
+
+  host(): Host {
+    return {
+      env: this.env,
+      now: () => NOW,
+      open: async (options) => {
+        this.opened = options;
+        return this.#library();
+      },
+      write: (fd, data) => {
+        const text = Buffer.from(data as Uint8Array).toString();
+        if (fd === 1) this.out += text;
+        else this.err += text;
+      },
+      isTerminal: (fd) => this.terminals.has(fd),
+      stdin: () => this.input,
+      setRaw: (on) => void this.raw.push(on),
+      size: () => this.size,
+      onResize: (listener) => this.#listen('resize', listener),
+      onSignal: (signal, listener) => this.#listen(signal, listener),
+    };
+  }
+
+  #listen(event: string, listener: () => void): () => void {
+    this.signals.on(event, listener);
+    return () => void this.signals.off(event, listener);
+  }
+
+  #record(name: string, ...args: unknown[]): void {
+    this.calls.push([name, ...args.map(withoutFunctions)]);
+    const failure = this.failures[name] ?? this.failures[`${name} ${String(args[0])}`];
+    if (failure) throw failure;
+  }
+
+  #library(): Library {
+    return {
+      info: async () => ({
+        host: { os: 'linux', cgroupVersion: 'v2', cpus: 2 },
+        version: { Version: '0.1.0' },
+      }),
+      close: async () => void this.closed++,
+      containers: {
+        create: async (image, options) => {
+          this.#record('containers.create', image, options);
+          return this.#container(containerRow({ name: options?.name ?? 'made' }));
+        },
+        get: async (name) => this.#container(this.#findContainer(name)),
+        exists: async (name) => this.containers.some((row) => row.name === name || row.id.startsWith(name)),
+        list: async (filter) => {
+          this.#record('containers.list', filter);
+          return this.containers.filter((row) => filter?.all || row.status === 'running');
+        },
+      },
+      images: {
+        pull: async (reference, options) => {
+          this.#record('images.pull', reference, options);
+          return this.#image(imageRow({ id: 'a1'.repeat(32), names: [reference] }));
+        },
+        load: async (source, options) => {
+          this.#record('images.load', source, options);
+          return this.images.map((row) => this.#image(row));
+        },
+        import: async (source, options) => {
+          this.#record('images.import', source, options);
+          return this.#image(imageRow({ id: 'a2'.repeat(32) }));
+        },
+        get: async (name) => this.#image(this.#findImage(name)),
+        exists: async (name) => this.images.some((row) => row.names.includes(name)),
+        list: async (filter) => {
+          this.#record('images.list', filter);
+          return this.images;
+        },
+      },
+    };
+  }
+
+  #findContainer(name: string): ContainerRow {
+    const found = this.containers.find((row) => row.name === name || row.id.startsWith(name));
+    if (!found) throw new VainaError('ERR_NO_SUCH_CONTAINER', `no container is named ${name}`);
+    return found;
+  }
+
+  #findImage(name: string): ImageRow {
+    const found = this.images.find((row) => row.names.includes(name) || row.id.startsWith(name));
+    if (!found) throw new VainaError('ERR_NO_SUCH_IMAGE', `no image is named ${name}`);
+    return found;
+  }
+
+  #started(options?: Start): FakeProcess {
+    const child = new FakeProcess(this.calls, options);
+    this.process(child);
+    return child;
+  }
+
+  #container(row: ContainerRow): LibraryContainer {
+    const record = (name: string, ...args: unknown[]): void =>
+      this.#record(`container.${name}`, row.name, ...args);
+    const logs = this.logs;
+    return {
+      id: row.id,
+      name: row.name,
+      start: async (options) => {
+        record('start', options);
+        return this.#started(options);
+      },
+      attach: async (options) => {
+        record('attach', options);
+        return this.#started(options);
+      },
+      wait: async () => {
+        record('wait');
+        return { exitCode: row.exitCode ?? 0, signal: null };
+      },
+      execStart: async (argv, options) => {
+        record('execStart', argv, options);
+        return this.#started(options);
+      },
+      async *logs(options) {
+        record('logs', options);
+        yield* logs;
+      },
+      stop: async (options) => record('stop', options),
+      kill: async (signal) => record('kill', signal),
+      remove: async (options) => record('remove', options),
+      inspect: async () => this.inspected[row.name] ?? { Id: row.id, Name: row.name },
+    };
+  }
+
+  #image(row: ImageRow): LibraryImage {
+    const record = (name: string, ...args: unknown[]): void => this.#record(`image.${name}`, row.id, ...args);
+    return {
+      id: row.id,
+      names: row.names,
+      inspect: async () => this.inspected[row.id] ?? { Id: row.id, RepoTags: row.names },
+      tag: async (name) => record('tag', name),
+      untag: async (name) => {
+        record('untag', name);
+        row.names = row.names.filter((known) => known !== name);
+      },
+      remove: async (options) => {
+        record('remove', options);
+        this.images = this.images.filter((other) => other !== row);
+        return { untagged: [...row.names], deleted: [row.id] };
+      },
+    };
+  }
+}
+
+/** Callbacks and signals are there in each call: what they do has its own tests. */
+function withoutFunctions(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || value.constructor !== Object) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key, item]) => typeof item !== 'function' && key !== 'signal')
+      .map(([key, item]) => [key, withoutFunctions(item)]),
+  );
+}
