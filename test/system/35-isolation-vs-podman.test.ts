@@ -1,0 +1,224 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { ContainerOptions, ExecOptions } from '../../lib/index.js';
+import { compileStatic, useEngine } from '../support/containers.js';
+import { Podman, PODMAN_LIMITS } from '../support/podman.js';
+import { requires } from '../support/requires.js';
+
+/** A difference that is meant: lines of ours and of podman's that match are not compared. */
+interface Difference {
+  /** A pattern for lines that only podman's container shows. */
+  theirs?: RegExp;
+  /** A pattern for lines that only ours shows. */
+  ours?: RegExp;
+  reason: string;
+}
+
+/**
+ * Every difference between podman 4.3 with runc 1.1 and us, with its reason. A line that differs and is not here fails
+ * the test, and so does an entry that no scenario needs any more.
+ */
+const DIFFERENCES: Difference[] = [
+  {
+    theirs: /^env\tcontainer=podman$/,
+    ours: /^env\tcontainer=vaina$/,
+    reason: 'each engine names itself',
+  },
+  {
+    theirs: /^cgroup\t\d+:[^:]*:\/libpod_parent\/|^ns\tcgroup\thost$/,
+    ours: /^cgroup\t\d+:[^:]*:\/$|^ns\tcgroup\town$/,
+    reason: 'on cgroup v1 podman keeps the cgroup namespace of the host, ours is private everywhere',
+  },
+  {
+    theirs: /^mask\t\/proc\/interrupts\tfile, readable$/,
+    ours: /^mask\t\/proc\/interrupts\tfile, empty$|^mount\t\/proc\/interrupts /,
+    reason: 'masked since it is an interface for timing other tenants; podman 4.3 is older than that',
+  },
+  {
+    theirs: /^call\tsocket\(AF_VSOCK\)\tallowed$/,
+    ours: /^call\tsocket\(AF_VSOCK\)\tE(PERM|NOSYS|AFNOSUPPORT)$/,
+    reason: 'a door to the hypervisor; newer profiles of the peers refuse it as well',
+  },
+  {
+    theirs: /^call\tsocket\(AF_ALG\)\tEAFNOSUPPORT$/,
+    ours: /^call\tsocket\(AF_ALG\)\tE(PERM|NOSYS)$/,
+    reason:
+      'the kernel’s crypto interface has had holes; refused by the filter, not left to the kernel’s modules',
+  },
+  {
+    theirs: /^mount\t\/run\/\.containerenv /,
+    ours: /^mount\t\/run\/\.containerenv /,
+    reason: 'the same file from another store; podman leaves it out of a read-only container’s tmpfs',
+  },
+];
+
+/** Facts of the probe in a form that two containers can have in common. */
+function normalise(output: string): Set<string> {
+  const lines = new Set<string>();
+  for (const line of output.split('\n')) {
+    const [kind = '', ...rest] = line.split('\t');
+    if (kind === '') continue;
+    if (kind === 'mount') lines.add(normaliseMount(rest.join('\t')));
+    else if (kind === 'ns')
+      lines.add(`ns\t${rest[0]}\t${rest[1] === hostNamespace(rest[0] ?? '') ? 'host' : 'own'}`);
+    else if (kind === 'fd') lines.add(`fd\t${rest[0]}\t${(rest[1] ?? '').replace(/\[\d+\]/, '')}`);
+    else lines.add(line.replace(/\b[0-9a-f]{64}\b/g, 'ID').replace(/\b[0-9a-f]{12}\b(?!\t)/g, 'SHORTID'));
+  }
+  return lines;
+}
+
+function hostNamespace(name: string): string {
+  try {
+    return readlinkSync(`/proc/self/ns/${name.replace('_for_children', '')}`);
+  } catch {
+    return '';
+  }
+}
+
+/** Mount point, its options, propagation, type and the options of the file system; no numbers, no host paths. */
+function normaliseMount(line: string): string {
+  const [, , , , point = '', options = '', ...rest] = line.split(' ');
+  const dash = rest.indexOf('-');
+  const propagation = rest.slice(0, dash).map((field) => field.replace(/:\d+/, ':N'));
+  const [type = '', , data = ''] = rest.slice(dash + 1);
+  const kept = data
+    .split(',')
+    .filter(
+      (option) =>
+        !/^(lowerdir|upperdir|workdir)[+=]|^(index|uuid|metacopy|fsync|xino|redirect_dir|nouserxattr)=?/.test(
+          option,
+        ),
+    )
+    .map((option) => option.replace(/^(size|nr_inodes)=.*$/, '$1=N'))
+    .sort();
+  // The options of the disk that a bound file comes from are the host's.
+  const filesystem = ['ext4', 'xfs', 'btrfs'].includes(type) ? 'a disk' : `${type} ${kept.join(',')}`;
+  return [
+    'mount',
+    `${point} ${options.split(',').sort().join(',')} ${propagation.join(' ')} - ${filesystem}`,
+  ].join('\t');
+}
+
+interface Scenario {
+  title: string;
+  podman: string[];
+  options: ContainerOptions;
+  exec?: { podman: string[]; options: ExecOptions };
+}
+
+const SCENARIOS: Scenario[] = [
+  { title: 'the defaults', podman: [], options: {} },
+  { title: 'an ordinary user of the image', podman: ['--user', '1000:1000'], options: { user: '1000:1000' } },
+  { title: 'a user by name', podman: ['--user', 'alice'], options: { user: 'alice' } },
+  {
+    title: 'a read-only root, other capabilities, no new privileges',
+    podman: [
+      '--read-only',
+      '--cap-drop',
+      'CHOWN',
+      '--cap-add',
+      'NET_RAW',
+      '--security-opt',
+      'no-new-privileges',
+    ],
+    options: { readOnly: true, capDrop: ['CHOWN'], capAdd: ['NET_RAW'], securityOpt: ['no-new-privileges'] },
+  },
+  { title: 'an exec', podman: [], options: {}, exec: { podman: [], options: {} } },
+  {
+    title: 'an exec as an ordinary user',
+    podman: [],
+    options: {},
+    exec: { podman: ['--user', 'alice'], options: { user: 'alice' } },
+  },
+];
+
+describe('isolation beside podman with runc', function () {
+  this.timeout(60_000);
+  requires('root', 'podman', 'runc', 'gcc', 'cgroup1');
+  const box = useEngine((root) => {
+    compileStatic('test/support/probe.c', join(root, 'probe'));
+  });
+  const used = new Set<Difference>();
+  let podman: Podman;
+
+  before(() => {
+    podman = new Podman(box.directory);
+    podman.import(join(box.directory, 'busybox-root.tar'), box.image);
+  });
+
+  after(() => podman?.dispose());
+
+  // What podman's image configuration and ours say must not differ: neither gets one that adds anything.
+  const ENV = { PATH: '/bin', FROM_IMAGE: 'yes' };
+  const LIMITS: ContainerOptions = { ulimits: ['nofile=1024:2048', 'nproc=1000:2000'], env: ENV };
+  const COMMON = [
+    ...PODMAN_LIMITS,
+    '--network',
+    'none',
+    '--env',
+    'PATH=/bin',
+    '--env',
+    'FROM_IMAGE=yes',
+    '--hostname',
+    'probe',
+  ];
+
+  async function theirs(scenario: Scenario): Promise<string> {
+    if (!scenario.exec) {
+      const ended = await podman.run('run', '--rm', ...COMMON, ...scenario.podman, box.image, '/probe');
+      expect(ended.exitCode, ended.stderr).to.equal(0);
+      return ended.stdout;
+    }
+    const id = podman.output('run', '-d', ...COMMON, ...scenario.podman, box.image, 'sleep', '1000').trim();
+    const ended = await podman.run('exec', ...scenario.exec.podman, id, '/probe');
+    podman.output('rm', '-f', '-t', '0', id);
+    expect(ended.exitCode, ended.stderr).to.equal(0);
+    return ended.stdout;
+  }
+
+  async function ours(scenario: Scenario): Promise<string> {
+    const options = { ...LIMITS, hostname: 'probe', ...scenario.options };
+    if (!scenario.exec) {
+      const result = await box.engine.run(box.image, ['/probe'], options);
+      expect(result.exitCode, String(result.stderr)).to.equal(0);
+      return String(result.stdout);
+    }
+    const container = await box.engine.containers.run(box.image, { ...options, command: ['sleep', '1000'] });
+    const result = await container.exec(['/probe'], scenario.exec.options);
+    await container.remove({ force: true, timeout: 0 });
+    expect(result.exitCode, String(result.stderr)).to.equal(0);
+    return String(result.stdout);
+  }
+
+  for (const scenario of SCENARIOS) {
+    it(`${scenario.title}: nothing differs but what is listed`, async () => {
+      const podmans = normalise(await theirs(scenario));
+      const own = normalise(await ours(scenario));
+      expect(own.size).to.be.greaterThan(120);
+      const explain = (line: string, side: 'theirs' | 'ours'): boolean => {
+        const entry = DIFFERENCES.find((difference) => difference[side]?.test(line));
+        if (entry) used.add(entry);
+        return entry !== undefined;
+      };
+      const unexplained = [
+        ...[...podmans]
+          .filter((line) => !own.has(line) && !explain(line, 'theirs'))
+          .map((line) => `podman: ${line}`),
+        ...[...own]
+          .filter((line) => !podmans.has(line) && !explain(line, 'ours'))
+          .map((line) => `ours:   ${line}`),
+      ];
+      expect(unexplained.join('\n')).to.equal('');
+    });
+  }
+
+  it('needs every entry of the list of differences', () => {
+    expect(DIFFERENCES.filter((entry) => !used.has(entry)).map((entry) => entry.reason)).to.deep.equal([]);
+  });
+
+  it('reads the host’s secrets no better than podman does', () => {
+    // Guards the probe itself: on the host, what is masked in a container can be read.
+    expect(readFileSync('/proc/timer_list').length).to.be.greaterThan(0);
+  });
+});
