@@ -110,7 +110,10 @@ export interface TransferOptions {
 export interface ImageSource {
   /** For messages, e.g. `docker://host/name:tag`. */
   readonly name: string;
-  /** The manifest or index that the source names; with a digest, that one. The bytes are verified by the caller. */
+  /**
+   * The manifest or index that the source names; with a digest, that one. The bytes are verified by the caller. The
+   * media type is what the source says they are, empty when it does not know.
+   */
   manifest(digest?: Digest, options?: TransferOptions): Promise<RawManifest>;
   /** A blob as raw bytes, verified by the caller. */
   blob(descriptor: Descriptor, options?: TransferOptions): Promise<Readable>;
@@ -122,13 +125,18 @@ export interface ImageSource {
 export interface ImageSink {
   /** For messages. */
   readonly name: string;
-  /** Whether the content is there already. */
-  hasBlob(descriptor: Descriptor): Promise<boolean>;
+  /** Whether the content is there already, so that {@link ImageSink.putBlob} is not called for it. */
+  hasBlob(descriptor: Descriptor, about?: BlobRole): Promise<boolean>;
   /**
    * Takes a layer or config as raw bytes and verifies digest and size as they pass. A layer comes with its diffID and
    * its place, so that a sink which unpacks can do so while it arrives.
    */
-  putBlob(descriptor: Descriptor, content: Readable, about: BlobRole, options?: TransferOptions): Promise<void>;
+  putBlob(
+    descriptor: Descriptor,
+    content: Readable,
+    about: BlobRole,
+    options?: TransferOptions,
+  ): Promise<void>;
   /** Makes the image visible: index (if one led here), manifest, config. */
   commit(image: CommittedImage): Promise<void>;
   /** Undoes what was put but not committed. Idempotent; also releases the sink. */
@@ -136,7 +144,8 @@ export interface ImageSink {
 }
 
 /** What a blob is in its image. */
-export type BlobRole = { kind: 'config' } | { kind: 'layer'; index: number; diffId: Digest; parents: readonly Digest[] };
+export type BlobRole =
+  { kind: 'config' } | { kind: 'layer'; index: number; diffId: Digest; parents: readonly Digest[] };
 
 /** A whole image, its blobs already put. */
 export interface CommittedImage {

@@ -1,0 +1,196 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { Duplex, PassThrough, Readable, Transform, type TransformCallback, type Writable } from 'node:stream';
+import * as zlib from 'node:zlib';
+import { VainaError } from '../errors.js';
+import { EXPANSION_FREE_BYTES, MAX_EXPANSION_RATIO } from './limits.js';
+
+/** How a stream is compressed. */
+export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
+
+/** Bytes at the start of a stream that {@link detectCompression} wants to see. */
+export const MAGIC_BYTES = 6;
+
+const MAGIC: readonly (readonly [Compression, readonly number[]])[] = [
+  ['gzip', [0x1f, 0x8b, 0x08]],
+  ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
+  ['bzip2', [0x42, 0x5a, 0x68]],
+  ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
+];
+
+/** Tells by its first bytes how a stream is compressed: names and media types are sometimes wrong. */
+export function detectCompression(head: Uint8Array): Compression {
+  return MAGIC.find(([, magic]) => magic.every((byte, i) => head[i] === byte))?.[0] ?? 'none';
+}
+
+/** How a stream is compressed, and a stream from which the bytes that were looked at come again. */
+export async function peekCompression(
+  content: Readable,
+): Promise<{ compression: Compression; whole: Readable }> {
+  let head = Buffer.alloc(0);
+  for await (const chunk of content.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    head = Buffer.concat([head, chunk]);
+    if (head.length < MAGIC_BYTES) continue;
+    content.unshift(head);
+    return { compression: detectCompression(head), whole: content };
+  }
+  return { compression: detectCompression(head), whole: Readable.from([head]) };
+}
+
+/**
+ * A stream that takes compressed bytes and gives the plain ones, within a ratio of expansion (1000:1 once it has grown
+ * past 64 MiB).
+ *
+ * @param what - names the stream in messages
+ * @throws VainaError `ERR_UNSUPPORTED` for bzip2 and xz. The stream itself fails with `ERR_INVALID_IMAGE` when the
+ * bytes are damaged or expand beyond the ratio, `ERR_HOST_UNSUPPORTED` when this host cannot read zstd
+ */
+export function decompressor(compression: Compression, what: string): Duplex {
+  switch (compression) {
+    case 'none':
+      return new PassThrough();
+    case 'gzip':
+      // With 256 kB at a time it is faster than gzip(1); the default is a third of that.
+      return guarded(zlib.createGunzip({ chunkSize: 256 * 1024 }), what);
+    case 'zstd':
+      return guarded(zstdDecompressor(what), what);
+    default:
+      throw new VainaError('ERR_UNSUPPORTED', `${what} is compressed with ${compression}`, {
+        hint: 'compress it with gzip or zstd, or not at all',
+      });
+  }
+}
+
+/** Node has had zstd since 22.15; before that the host's program does it. */
+function zstdDecompressor(what: string): Duplex {
+  const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Duplex };
+  return createZstdDecompress?.() ?? new ZstdProgram(what);
+}
+
+/** Counts what goes in and what comes out, and gives every failure the one code. */
+function guarded(inner: Duplex, what: string): Duplex {
+  let taken = 0;
+  const count = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      taken += chunk.length;
+      done(null, chunk);
+    },
+  });
+  let given = 0;
+  const guard = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      given += chunk.length;
+      const bomb = given > EXPANSION_FREE_BYTES && given > taken * MAX_EXPANSION_RATIO;
+      done(
+        bomb
+          ? new VainaError('ERR_INVALID_IMAGE', `${what} expands more than ${MAX_EXPANSION_RATIO} times`)
+          : null,
+        chunk,
+      );
+    },
+  });
+  return new Chain([count, inner, guard], what);
+}
+
+/** Streams in a row as one Duplex, which Node has only as an experiment. */
+class Chain extends Duplex {
+  readonly #parts: readonly Duplex[];
+  readonly #first: Duplex;
+  readonly #last: Duplex;
+
+  constructor(parts: readonly [Duplex, ...Duplex[]], what: string) {
+    super({ readableHighWaterMark: 256 * 1024 });
+    this.#parts = parts;
+    this.#first = parts[0];
+    this.#last = parts.at(-1) ?? parts[0];
+    for (const [i, part] of parts.entries()) {
+      part.on('error', (error) => this.destroy(describe(error, what)));
+      const next = parts[i + 1];
+      if (next) part.pipe(next);
+    }
+    this.#last.on('data', (chunk: Buffer) => {
+      if (!this.push(chunk)) this.#last.pause();
+    });
+    this.#last.on('end', () => this.push(null));
+    this.#last.pause();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    if (this.#first.write(chunk)) done();
+    else this.#first.once('drain', done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#first.end(() => done());
+  }
+
+  override _read(): void {
+    this.#last.resume();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    for (const part of this.#parts) part.destroy();
+    done(error);
+  }
+}
+
+function describe(error: Error, what: string): Error {
+  if (VainaError.is(error)) return error;
+  return new VainaError('ERR_INVALID_IMAGE', `${what} is damaged: ${error.message.toLowerCase()}`, {
+    cause: error,
+  });
+}
+
+/** zstd(1) as a stream. */
+class ZstdProgram extends Duplex {
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+
+  constructor(what: string) {
+    super();
+    this.#child = spawn('zstd', ['-dcq'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const { stdin, stdout, stderr } = this.#child;
+    let said = '';
+    stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(0, 1000)));
+    stdout.on('data', (chunk: Buffer) => {
+      if (!this.push(chunk)) stdout.pause();
+    });
+    // A program that has ended closes its input; what it said is the better message.
+    stdin.on('error', () => undefined);
+    this.#child.on('error', (cause) => {
+      this.destroy(
+        new VainaError(
+          'ERR_HOST_UNSUPPORTED',
+          `${what} is compressed with zstd, which this Node.js cannot read`,
+          {
+            hint: 'install zstd, or use Node.js 22.15 or later',
+            cause,
+          },
+        ),
+      );
+    });
+    this.#child.on('close', (status) => {
+      if (status === 0) this.push(null);
+      else this.destroy(new Error(said.trim() || `zstd ended with status ${String(status)}`));
+    });
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.#child.stdin.write(chunk, (error) => done(hidePipe(error)));
+  }
+
+  override _final(done: TransformCallback): void {
+    this.#child.stdin.end(() => done());
+  }
+
+  override _read(): void {
+    this.#child.stdout.resume();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#child.kill('SIGKILL');
+    done(error);
+  }
+}
+
+function hidePipe(error: Error | null | undefined): Error | null {
+  return error && (error as NodeJS.ErrnoException).code !== 'EPIPE' ? error : null;
+}

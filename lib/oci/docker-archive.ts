@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { VainaError } from '../errors.js';
+import { parseStrictJson } from '../util/strict-json.js';
+import type { ArchivedImage } from './archive.js';
+import { detectCompression, MAGIC_BYTES, type Compression } from './compression.js';
+import { parseImageConfig } from './config.js';
+import { digestOf, finishDigest } from './digest.js';
+import { arrayAt, asObject, malformed, optionalStrings, stringAt } from './guards.js';
+import { MAX_CONFIG_BYTES, MAX_DESCRIPTORS, MAX_LAYERS, MAX_MANIFEST_BYTES } from './limits.js';
+import { MEDIA } from './mediatypes.js';
+import { formatReference, parseReference, withDefaultTag } from './reference.js';
+import { missing, readSmall, type Tree } from './tree.js';
+import type { Descriptor, Digest, ImageSource, Manifest, RawManifest } from './types.js';
+
+const MANIFEST_FILE = 'manifest.json';
+
+const LAYER_TYPES: Partial<Record<Compression, string>> = {
+  none: MEDIA.ociLayer,
+  gzip: MEDIA.ociLayerGzip,
+  zstd: MEDIA.ociLayerZstd,
+};
+
+/** One element of `manifest.json`. */
+interface Entry {
+  config: string;
+  layers: string[];
+  names: string[];
+}
+
+/**
+ * The images of a docker-archive: what `docker save` and `podman save` write. It has no manifests, so each image gets
+ * one in the OCI format; its layers stay as they are.
+ *
+ * @throws VainaError `ERR_INVALID_IMAGE`
+ */
+export async function openDockerTree(tree: Tree): Promise<ArchivedImage[]> {
+  const where = `${tree.name}: ${MANIFEST_FILE}`;
+  const value = parseStrictJson(
+    await readSmall(tree, MANIFEST_FILE, MAX_MANIFEST_BYTES),
+    where,
+    'ERR_INVALID_IMAGE',
+  );
+  if (!Array.isArray(value) || value.length > MAX_DESCRIPTORS) throw malformed(where, 'is no list of images');
+  return value.map((element, i) => {
+    const entry = parseEntry(element, `${where}[${i}]`);
+    return { names: entry.names, source: new DockerArchiveSource(tree, entry) };
+  });
+}
+
+function parseEntry(value: unknown, where: string): Entry {
+  const object = asObject(value, where);
+  const layers = arrayAt(object, 'Layers', MAX_LAYERS, where).map((path, i) => {
+    if (typeof path !== 'string' || path === '') throw malformed(`${where}.Layers[${i}]`, 'must be a path');
+    return path;
+  });
+  const names = (optionalStrings(object, 'RepoTags', where) ?? []).map((name) => {
+    try {
+      return formatReference(withDefaultTag(parseReference(name)));
+    } catch (cause) {
+      throw new VainaError('ERR_INVALID_IMAGE', `${where}.RepoTags: ${(cause as Error).message}`, { cause });
+    }
+  });
+  return { config: stringAt(object, 'Config', where), layers, names };
+}
+
+class DockerArchiveSource implements ImageSource {
+  readonly name: string;
+  readonly #tree: Tree;
+  readonly #entry: Entry;
+  readonly #paths = new Map<Digest, string>();
+  #raw: Promise<RawManifest> | undefined;
+
+  constructor(tree: Tree, entry: Entry) {
+    this.name = tree.name;
+    this.#tree = tree;
+    this.#entry = entry;
+  }
+
+  async manifest(digest?: Digest): Promise<RawManifest> {
+    const raw = await (this.#raw ??= this.#describe());
+    if (digest === undefined || digest === raw.digest) return raw;
+    throw new VainaError('ERR_NO_SUCH_IMAGE', `${this.name} has no manifest ${digest}`);
+  }
+
+  async blob(descriptor: Descriptor): Promise<Readable> {
+    await (this.#raw ??= this.#describe());
+    const path = this.#paths.get(descriptor.digest);
+    if (path === undefined) throw missing(this.#tree, descriptor.digest);
+    return this.#tree.stream(path);
+  }
+
+  async close(): Promise<void> {
+    // The tree belongs to the archive.
+  }
+
+  async #describe(): Promise<RawManifest> {
+    const { config: path, layers } = this.#entry;
+    const bytes = await readSmall(this.#tree, path, MAX_CONFIG_BYTES);
+    const diffIds = parseImageConfig(bytes, `${this.name}: ${path}`).rootfs.diff_ids;
+    if (diffIds.length !== layers.length) {
+      const counts = `lists ${layers.length} layers but its configuration has ${diffIds.length} diff_ids`;
+      throw malformed(`${this.name}: ${MANIFEST_FILE}`, counts);
+    }
+    const config: Descriptor = { mediaType: MEDIA.ociConfig, digest: digestOf(bytes), size: bytes.length };
+    this.#paths.set(config.digest, path);
+    const described: Descriptor[] = [];
+    for (const [i, layer] of layers.entries()) described.push(await this.#layer(layer, diffIds[i] as Digest));
+    const manifest: Manifest = { schemaVersion: 2, mediaType: MEDIA.ociManifest, config, layers: described };
+    const body = Buffer.from(JSON.stringify(manifest));
+    return { bytes: body, mediaType: MEDIA.ociManifest, digest: digestOf(body) };
+  }
+
+  async #layer(path: string, diffId: Digest): Promise<Descriptor> {
+    const size = await this.#tree.size(path);
+    if (size === undefined) throw missing(this.#tree, path);
+    const compression = detectCompression(await readHead(await this.#tree.stream(path)));
+    const mediaType = LAYER_TYPES[compression];
+    if (mediaType === undefined) {
+      throw new VainaError('ERR_UNSUPPORTED', `${this.name}: ${path} is compressed with ${compression}`);
+    }
+    // A plain layer's digest is its diffID; it is held against the bytes when they are read.
+    const digest = compression === 'none' ? diffId : await hashStream(await this.#tree.stream(path));
+    this.#paths.set(digest, path);
+    return { mediaType, digest, size };
+  }
+}
+
+async function readHead(stream: Readable): Promise<Buffer> {
+  let head = Buffer.alloc(0);
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    head = Buffer.concat([head, chunk]);
+    if (head.length >= MAGIC_BYTES) break;
+  }
+  return head;
+}
+
+async function hashStream(stream: Readable): Promise<Digest> {
+  const hash = createHash('sha256');
+  for await (const chunk of stream as AsyncIterable<Buffer>) hash.update(chunk);
+  return finishDigest(hash);
+}

@@ -1,0 +1,18 @@
+/** Most bytes of a manifest or index, as at the peers. */
+export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+/** Most bytes of an image configuration. */
+export const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
+/** Most descriptors in one manifest or index. */
+export const MAX_DESCRIPTORS = 1000;
+/** Most layers of an image: what overlay can stack. */
+export const MAX_LAYERS = 499;
+/** Deepest nesting of indexes. */
+export const MAX_INDEX_DEPTH = 4;
+/** Most entries of a list or map in a configuration or descriptor. */
+export const MAX_ENTRIES = 10_000;
+/** Most entries of an archive of images. */
+export const MAX_ARCHIVE_ENTRIES = 100_000;
+/** Expansion of a compressed stream that is refused… */
+export const MAX_EXPANSION_RATIO = 1000;
+/** …once it has grown to this many bytes. */
+export const EXPANSION_FREE_BYTES = 64 * 1024 * 1024;

@@ -1,0 +1,209 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { createRequire } from 'node:module';
+import type { Readable } from 'node:stream';
+import type { AxiosStatic } from 'axios';
+import { VainaError } from '../errors.js';
+import { connectionFailure, publicUrl } from './failure.js';
+import type { Settings } from './options.js';
+import { proxyFor } from './proxy.js';
+import { loadCertificates, type Certificates } from './tls.js';
+
+/** One request. */
+export interface Request {
+  method?: 'GET' | 'HEAD' | 'POST';
+  url: URL;
+  headers?: Readonly<Record<string, string>>;
+  /** Shown to the origin of `url` only, never to where a redirect leads. */
+  authorization?: string | undefined;
+  /** Form to post. */
+  form?: URLSearchParams;
+  signal?: AbortSignal | undefined;
+}
+
+/** One answer. Its body must be read to the end or destroyed. */
+export interface Answer {
+  status: number;
+  /** Where it came from after redirects. */
+  url: URL;
+  header(name: string): string | undefined;
+  body: Readable;
+}
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+const MAX_REDIRECTS = 10;
+/** Least bytes of an unwanted body that make a new connection cheaper than reading it. */
+const MAX_DRAIN = 64 * 1024;
+
+/** Requests over HTTP and HTTPS for one registry, whose certificates it holds. */
+export class Transport {
+  readonly #registry: string;
+  readonly #settings: Settings;
+  readonly #http = new HttpAgent({ keepAlive: true });
+  #https: Promise<{ own: HttpsAgent; other: HttpsAgent }> | undefined;
+
+  /** @param registry - `host[:port]` */
+  constructor(registry: string, settings: Settings) {
+    this.#registry = registry;
+    this.#settings = settings;
+  }
+
+  /**
+   * Sends a request and follows redirects: not from HTTPS to HTTP, and with the authorization left behind at the first
+   * step to another origin (scheme, host and port).
+   *
+   * @throws VainaError or {@link Passing} when no answer comes
+   */
+  async send(request: Request): Promise<Answer> {
+    let { url, authorization } = request;
+    for (let hops = 0; ; hops++) {
+      const answer = await this.#exchange({ ...request, url, authorization });
+      const location = answer.header('location');
+      if (!REDIRECTS.has(answer.status) || location === undefined || request.method === 'POST') return answer;
+      discard(answer);
+      if (hops === MAX_REDIRECTS)
+        throw new VainaError('ERR_REGISTRY', `${publicUrl(request.url)} redirects too often`);
+      const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+      const plain = next?.protocol === 'http:' && (url.protocol === 'http:' || !this.#settings.tlsVerify);
+      if (!next || (next.protocol !== 'https:' && !plain)) {
+        throw new VainaError('ERR_REGISTRY', `${publicUrl(url)} redirects to a place that is not https`);
+      }
+      // A user in a URL would become a header.
+      next.username = next.password = '';
+      if (next.origin !== url.origin) authorization = undefined;
+      url = next;
+    }
+  }
+
+  /** Closes the connections that are kept. */
+  async close(): Promise<void> {
+    this.#http.destroy();
+    const agents = await this.#https?.catch(() => undefined);
+    agents?.own.destroy();
+    agents?.other.destroy();
+  }
+
+  async #exchange(request: Request): Promise<Answer> {
+    const { url, signal } = request;
+    const { stallTimeout, env } = this.#settings;
+    const agents = url.protocol === 'https:' ? await (this.#https ??= this.#makeAgents()) : undefined;
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), stallTimeout);
+    try {
+      const response = await loadAxios().request<Readable>({
+        adapter: 'http',
+        url: url.href,
+        method: request.method ?? 'GET',
+        headers: {
+          'User-Agent': 'vaina',
+          // Bytes must come as they are: they are counted and hashed.
+          'Accept-Encoding': 'identity',
+          ...request.headers,
+          ...(request.authorization !== undefined && { Authorization: request.authorization }),
+          ...(request.form && { 'Content-Type': 'application/x-www-form-urlencoded' }),
+        },
+        ...(request.form && { data: request.form.toString() }),
+        responseType: 'stream',
+        decompress: false,
+        maxRedirects: 0,
+        maxBodyLength: Infinity,
+        validateStatus: () => true,
+        proxy: proxyFor(url, env) ?? false,
+        httpAgent: this.#http,
+        ...(agents && { httpsAgent: url.host === this.#registry ? agents.own : agents.other }),
+        signal: signal ? AbortSignal.any([signal, limit.signal]) : limit.signal,
+      });
+      const headers = response.headers as Record<string, unknown>;
+      const header = (name: string): string | undefined => {
+        const value = headers[name];
+        return value === undefined || value === null ? undefined : String(value);
+      };
+      return { status: response.status, url, header, body: response.data };
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw connectionFailure(limit.signal.aborted ? stalled(stallTimeout) : error, url);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #makeAgents(): Promise<{ own: HttpsAgent; other: HttpsAgent }> {
+    const { ca, cert, key } = await loadCertificates(this.#registry, this.#settings);
+    const common = {
+      keepAlive: true,
+      ca,
+      rejectUnauthorized: this.#settings.tlsVerify,
+      minVersion: 'TLSv1.2' as const,
+    };
+    return {
+      own: new HttpsAgent({ ...common, ...clientCertificates({ ca, cert, key }) }),
+      other: new HttpsAgent(common),
+    };
+  }
+}
+
+function clientCertificates({ cert, key }: Certificates): { cert?: string[]; key?: string[] } {
+  return cert.length === 0 ? {} : { cert, key };
+}
+
+/**
+ * Reads the body of an answer, within a size and as long as bytes come.
+ *
+ * @throws VainaError `ERR_REGISTRY` when it is larger
+ */
+export async function readBody(answer: Answer, limit: number, stallTimeout: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of unstalled(answer.body, stallTimeout)) {
+      length += chunk.length;
+      if (length > limit) {
+        throw new VainaError(
+          'ERR_REGISTRY',
+          `${publicUrl(answer.url)} answered with more than ${limit} bytes`,
+        );
+      }
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw connectionFailure(error, answer.url);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+/** The chunks of a body. It fails when none comes for a time; the time in which nobody asks for one does not count. */
+export async function* unstalled(
+  body: Readable,
+  stallTimeout: number,
+): AsyncGenerator<Buffer, void, undefined> {
+  const chunks = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const timer = setTimeout(() => body.destroy(stalled(stallTimeout)), stallTimeout);
+      const next = await chunks.next().finally(() => clearTimeout(timer));
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    body.destroy();
+  }
+}
+
+/** Puts away a body that nobody wants, so that a small one leaves the connection usable. */
+export function discard(answer: Answer): void {
+  answer.body.on('error', () => undefined);
+  if (Number(answer.header('content-length') ?? Infinity) <= MAX_DRAIN) answer.body.resume();
+  else answer.body.destroy();
+}
+
+function stalled(timeout: number): Error {
+  return Object.assign(new Error(`no answer for ${timeout / 1000} s`), { code: 'ERR_REQUEST_STALLED' });
+}
+
+const load = createRequire(__filename);
+let axios: AxiosStatic | undefined;
+
+/** The HTTP library, loaded at the first request: it takes longer to load than all the rest, by `import()` even more. */
+function loadAxios(): AxiosStatic {
+  return (axios ??= load('axios') as AxiosStatic);
+}
