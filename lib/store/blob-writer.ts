@@ -1,0 +1,127 @@
+import { createHash, type Hash } from 'node:crypto';
+import { rename, unlink } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
+import { VainaError } from '../errors.js';
+import { algorithmOf, finishDigest, type DigestAlgorithm } from '../oci/digest.js';
+import type { Descriptor, Digest } from '../oci/types.js';
+import { ioFailure } from './io-failure.js';
+import type { StorePaths } from './paths.js';
+
+/**
+ * Writes one blob: to a temporary file, held against what was announced while it passes, made durable, and only then
+ * given its name. Writing the same blob twice at once does no harm.
+ */
+export class BlobWriter {
+  readonly #file: FileHandle;
+  readonly #path: string;
+  readonly #paths: StorePaths;
+  readonly #expected: Descriptor | undefined;
+  readonly #record: (digest: Digest, size: number, mediaType: string) => void;
+  readonly #algorithm: DigestAlgorithm;
+  readonly #hash: Hash;
+  #size = 0;
+  #writing: Promise<unknown> = Promise.resolve();
+  #open = true;
+  #renamed = false;
+
+  private constructor(
+    file: FileHandle,
+    path: string,
+    paths: StorePaths,
+    expected: Descriptor | undefined,
+    record: (digest: Digest, size: number, mediaType: string) => void,
+  ) {
+    this.#file = file;
+    this.#path = path;
+    this.#paths = paths;
+    this.#expected = expected;
+    this.#record = record;
+    this.#algorithm = expected ? algorithmOf(expected.digest) : 'sha256';
+    this.#hash = createHash(this.#algorithm);
+  }
+
+  /** @internal */
+  static async open(
+    path: string,
+    paths: StorePaths,
+    expected: Descriptor | undefined,
+    record: (digest: Digest, size: number, mediaType: string) => void,
+  ): Promise<BlobWriter> {
+    try {
+      return new BlobWriter(await open(path, 'wx', 0o600), path, paths, expected, record);
+    } catch (error) {
+      throw ioFailure(error, path);
+    }
+  }
+
+  /** Bytes so far. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Takes some bytes; resolves when more may come.
+   *
+   * @throws VainaError `ERR_DIGEST_MISMATCH` when there are more than were announced, `ERR_NO_SPACE`
+   */
+  async write(chunk: Buffer): Promise<void> {
+    this.#size += chunk.length;
+    if (this.#expected && this.#size > this.#expected.size)
+      throw this.#mismatch(`more than ${this.#expected.size} bytes`);
+    this.#hash.update(chunk);
+    await this.#settled();
+    this.#writing = writeWhole(this.#file, chunk);
+    // It is awaited with the next chunk, or at the end.
+    this.#writing.catch(() => undefined);
+  }
+
+  /**
+   * Makes the blob visible.
+   *
+   * @param mediaType - default: the one that was announced
+   * @throws VainaError `ERR_DIGEST_MISMATCH`
+   */
+  async commit(mediaType = this.#expected?.mediaType ?? 'application/octet-stream'): Promise<Descriptor> {
+    await this.#settled();
+    if (this.#expected && this.#size !== this.#expected.size) throw this.#mismatch(`${this.#size} bytes`);
+    const digest = finishDigest(this.#hash, this.#algorithm);
+    if (this.#expected && digest !== this.#expected.digest) throw this.#mismatch(`the digest ${digest}`);
+    try {
+      await this.#file.sync();
+      await rename(this.#path, this.#paths.blob(digest));
+    } catch (error) {
+      throw ioFailure(error, this.#path);
+    }
+    this.#renamed = true;
+    this.#record(digest, this.#size, mediaType);
+    return { mediaType, digest, size: this.#size };
+  }
+
+  /** Removes what was written, unless it was committed. Idempotent. */
+  async close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await this.#writing.catch(() => undefined);
+    await this.#file.close();
+    if (!this.#renamed) await unlink(this.#path).catch(() => undefined);
+  }
+
+  async #settled(): Promise<void> {
+    try {
+      await this.#writing;
+    } catch (error) {
+      throw ioFailure(error, this.#path);
+    }
+  }
+
+  #mismatch(what: string): VainaError {
+    const { digest, size } = this.#expected as Descriptor;
+    return new VainaError('ERR_DIGEST_MISMATCH', `the blob ${digest} of ${size} bytes came with ${what}`, {
+      subject: digest,
+    });
+  }
+}
+
+async function writeWhole(file: FileHandle, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
+}

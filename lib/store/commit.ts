@@ -1,0 +1,64 @@
+import type { CommittedImage, Descriptor, Digest } from '../oci/types.js';
+import type { Database } from './database.js';
+import { setName } from './images.js';
+import type { BuiltLayer } from './sink.js';
+
+/** What a commit writes to the catalogue. */
+export interface Commit {
+  id: string;
+  image: CommittedImage;
+  /** Manifests, the index, the configuration, the layers: what the image keeps from being removed. */
+  blobs: readonly Descriptor[];
+  layers: readonly BuiltLayer[];
+  names: readonly string[];
+  userFiles: { passwd?: string; group?: string };
+}
+
+/** Writes an image to the catalogue, in one transaction that survives a power loss. */
+export function writeCommit(database: Database, commit: Commit): void {
+  const { id, image, blobs, layers, names, userFiles } = commit;
+  const { manifest, config } = image;
+  const now = Date.now();
+  const size = layers.reduce((sum, layer) => sum + layer.size, config.bytes.length);
+  database.transaction(() => {
+    for (const blob of blobs) {
+      database.run(
+        'INSERT INTO blobs (digest, size, media_type) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+        ...[blob.digest, blob.size, blob.mediaType],
+      );
+    }
+    for (const layer of layers) {
+      database.run(
+        `INSERT INTO layers (chain_id, diff_id, parent, size, created_at) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT DO NOTHING`,
+        ...[layer.chainId, layer.diffId, layer.parent ?? null, layer.size, now],
+      );
+    }
+    database.run(
+      `INSERT INTO images (id, digest, created, stored_at, size, config, passwd, "group") VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET digest = excluded.digest`,
+      ...[id, manifest.digest, config.parsed.created ?? null, now, size, config.bytes.toString('utf8')],
+      ...[userFiles.passwd ?? null, userFiles.group ?? null],
+    );
+    database.run(
+      `INSERT INTO manifests (image_id, digest, media_type, size, index_digest, content) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (image_id, digest) DO UPDATE SET index_digest = coalesce(excluded.index_digest, index_digest)`,
+      ...[id, manifest.digest, manifest.mediaType, manifest.bytes.length],
+      ...[image.index?.digest ?? null, manifest.bytes.toString('utf8')],
+    );
+    for (const { digest } of blobs) {
+      database.run(
+        'INSERT INTO image_blobs (image_id, digest) VALUES (?, ?) ON CONFLICT DO NOTHING',
+        id,
+        digest,
+      );
+    }
+    for (const [position, layer] of layers.entries()) {
+      database.run(
+        'INSERT INTO image_layers (image_id, position, chain_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+        ...[id, position, layer.chainId],
+      );
+    }
+    for (const name of names) setName(database, name, id, manifest.digest as Digest);
+  }, true);
+}
