@@ -1,0 +1,51 @@
+#pragma once
+
+#include <stdint.h>
+
+#include "status.h"
+#include "unique_fd.h"
+
+namespace vaina {
+
+// A cgroup that processes are put into.
+struct CgroupMembership {
+  UniqueFd directory;
+  bool v2 = false;
+  uint32_t step = 0;  // index of the `cgroup-enter`
+};
+
+struct CgroupUsage {
+  uint64_t oom_kills = 0;
+  uint64_t peak_memory = 0;  // bytes
+  uint64_t cpu_time = 0;     // µs
+};
+
+// Whether the descriptor is on a cgroup file system; *v2 tells which kind.
+bool is_cgroup(int fd, bool* v2);
+
+// Makes the directory and its missing parents; EXDEV (and nothing made) when it is not on a cgroup file
+// system.
+Status make_cgroup(const char* path);
+
+// One write to a file of a cgroup.
+Status write_cgroup_file(const char* path, const char* value, uint32_t size);
+
+// If `file` in the directory is empty, copies the parent's (cgroup v1 cpuset).
+Status inherit_cgroup_file(const char* directory, const char* file);
+
+// Loads the BPF_PROG_TYPE_CGROUP_DEVICE program (an array of struct bpf_insn) and attaches it.
+Status attach_device_filter(const char* directory, const void* program, uint32_t size);
+
+Status open_cgroup(const char* directory, CgroupMembership* out);
+
+// A file to which a process with one thread writes "0" to move itself into the cgroup; the rights that count
+// are those of whoever opened it.
+Status open_cgroup_entry(const CgroupMembership& membership, UniqueFd* out);
+
+// Adds what this cgroup knows to *usage.
+void add_cgroup_usage(const CgroupMembership& membership, CgroupUsage* usage);
+
+// Kills what is left in the cgroup and its children and removes them. A missing one is fine.
+Status remove_cgroup(const char* directory);
+
+}  // namespace vaina
