@@ -12,7 +12,6 @@
       "sources": ["<!@(find csrc/addon -name '*.cc' | sort)"],
       # As system headers, since they have warnings of their own.
       "cflags_cc": ["<@(warnings)", "-std=gnu++17", "-fvisibility=hidden", "-isystem", "<!(node -p \"require('path').dirname(require.resolve('nan/nan.h'))\")", "-Wno-cast-function-type"],
-      "include_dirs": ["csrc"],
       "libraries": ["<(libseccomp)"],
       "ldflags": ["-Wl,--exclude-libs,ALL", "-Wl,-z,now", "-Wl,-z,relro"]
     },
@@ -20,7 +19,6 @@
       "target_name": "monitor",
       "type": "executable",
       "sources": ["<!@(find csrc/monitor csrc/plan csrc/sys csrc/store -name '*.cc' 2>/dev/null | sort)"],
-      "include_dirs": ["csrc"],
       "defines": ["_GNU_SOURCE"],
       "cflags_cc!": ["-O3", "-std=gnu++20"],
       "cflags!": ["-O3", "-pthread", "-fno-omit-frame-pointer"],

@@ -1,0 +1,41 @@
+// The monitor: supervises one container from the plan on descriptor 4 and answers on descriptor 3
+// (docs/monitor.md).
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../sys/process.h"
+#include "supervise.h"
+
+#ifdef VAINA_SANITIZE
+extern "C" const char* __asan_default_options() {
+  return "detect_leaks=0:log_path=/tmp/vaina-monitor-asan";
+}
+extern "C" const char* __ubsan_default_options() {
+  return "print_stacktrace=1:log_path=/tmp/vaina-monitor-ubsan";
+}
+#endif
+
+namespace {
+
+constexpr int kControl = 3;
+constexpr int kPlan = 4;
+
+}  // namespace
+
+int main() {
+  uint64_t main_at = vaina::monotonic_nanoseconds();
+  // Blocked signals do not interrupt us, and a write into a closed pipe only fails. Children unblock them. An
+  // ignored SIGCHLD, which may have been inherited, would take the exit status away.
+  vaina::block_signals();
+  signal(SIGCHLD, SIG_DFL);
+  vaina::set_dumpable(false);
+  prctl(PR_SET_NAME, "vaina-monitor");
+  setsid();
+  umask(0);
+  if (chdir("/") != 0 || fcntl(kControl, F_SETFD, FD_CLOEXEC) != 0 || fcntl(kPlan, F_SETFD, FD_CLOEXEC) != 0)
+    return 1;
+  vaina::supervise(vaina::UniqueFd(kPlan), vaina::UniqueFd(kControl), main_at);
+}
