@@ -69,13 +69,20 @@ function encodeArguments(index: number, step: Step, kinds: string): Buffer[] {
   const repeated = kinds.endsWith('*');
   const required = repeated ? kinds.length - 2 : kinds.length;
   if (values.length < required || (!repeated && values.length > required) || values.length > 0xffff) {
-    throw wrong(index, name, `has ${values.length} arguments instead of ${required}${repeated ? ' or more' : ''}`);
+    throw wrong(
+      index,
+      name,
+      `has ${values.length} arguments instead of ${required}${repeated ? ' or more' : ''}`,
+    );
   }
   return values.map((value, position) => {
     const part = encodeArgument(kindAt(kinds, position), value);
     if (!part) throw wrong(index, name, `has an argument ${position + 1} of the wrong kind`);
     if (kindAt(kinds, position) === 's' && part.includes(0)) {
-      throw new VainaError('ERR_INVALID_OPTION', `argument ${position + 1} of the step ${name} contains a NUL byte`);
+      throw new VainaError(
+        'ERR_INVALID_OPTION',
+        `argument ${position + 1} of the step ${name} contains a NUL byte`,
+      );
     }
     return part;
   });

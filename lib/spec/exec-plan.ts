@@ -48,10 +48,10 @@ export function compileExecPlan(spec: OciSpec, options: ExecOptions, facts: Exec
   const piped = tty || facts.stdio === 'piped';
   return [
     ['stdio', piped ? 1 : 0],
+    // No `console` step: the monitor makes the terminal, and /dev/console stays the container's first one.
     ...(tty ? [['tty', terminal.rows, terminal.columns] as const] : []),
     ['join', cloneFlags(spec.linux.namespaces)],
     watchParent(),
-    ...(tty ? [['console'] as const] : []),
     ['keyring', keyringName(facts.id)],
     ...(process.oomScoreAdj === undefined ? [] : [['oom-score-adj', String(process.oomScoreAdj)] as const]),
     ['workdir', process.cwd, 0],

@@ -70,7 +70,6 @@ function plain(argument: StepArgument): string {
   if (typeof argument !== 'string') return String(argument);
   // JSON leaves these as they are, but a terminal would obey them.
   return JSON.stringify(argument).replace(
-    // eslint-disable-next-line no-control-regex
     /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

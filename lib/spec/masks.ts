@@ -1,5 +1,5 @@
 import { parseCpuset } from './cpuset.js';
-import { matchesGlob } from './paths.js';
+import { matchesGlob } from '../util/glob.js';
 import type { SecurityOptions } from './security-opt.js';
 
 /** What no container has any business to read: the union of what Docker and podman mask. */

@@ -101,7 +101,7 @@ function applies(profile: Profile, rule: Members, bounding: readonly string[], h
 }
 
 function toOci(profile: Profile, rule: Members): OciSyscallRule {
-  const names = rule['name'] === undefined ? profile.strings(rule['names'], 'names') : [String(rule['name'])];
+  const names = profile.strings(rule['name'] === undefined ? rule['names'] : [rule['name']], 'names');
   const errnoRet = rule['errnoRet'];
   const args = profile.list(rule['args'] ?? [], 'args').map((argument) => profile.argument(argument));
   return {

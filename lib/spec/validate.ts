@@ -153,7 +153,7 @@ export function validateContainerOptions(options: unknown): ContainerOptions {
 
 /** As {@link validateContainerOptions}, for an exec. */
 export function validateExecOptions(options: unknown): ExecOptions {
-  return checkMembers('exec options', options, EXEC) as ExecOptions;
+  return checkMembers('exec options', options, EXEC);
 }
 
 /**

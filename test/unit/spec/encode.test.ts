@@ -24,20 +24,26 @@ const bytes = fc.uint8Array();
 function stepOf(name: StepName): fc.Arbitrary<Step> {
   const kinds: string = STEPS[name].args;
   const one = (kind: string) => (kind === 'u' ? integer : kind === 'b' ? bytes : text);
-  if (!kinds.endsWith('*')) return fc.tuple(fc.constant(name), ...[...kinds].map(one)) as fc.Arbitrary<Step>;
+  if (!kinds.endsWith('*')) return fc.tuple(fc.constant(name), ...[...kinds].map(one));
   const fixed = [...kinds.slice(0, -2)].map(one);
   const rest = fc.array(one(kinds.charAt(kinds.length - 2)), { maxLength: 5 });
-  return fc.tuple(fc.tuple(...fixed), rest).map(([head, tail]) => [name, ...head, ...tail] as unknown as Step);
+  return fc
+    .tuple(fc.tuple(...fixed), rest)
+    .map(([head, tail]) => [name, ...head, ...tail] as unknown as Step);
 }
 
 const anyPlan = fc
   .array(fc.constantFrom(...names).chain(stepOf), { maxLength: 30 })
-  .map((steps) => steps.sort((a, b) => PHASES.indexOf(STEPS[a[0]].phase) - PHASES.indexOf(STEPS[b[0]].phase)));
+  .map((steps) =>
+    steps.sort((a, b) => PHASES.indexOf(STEPS[a[0]].phase) - PHASES.indexOf(STEPS[b[0]].phase)),
+  );
 
 /** Integers in the form in which the decoder gives them. */
 function normalized(plan: Plan): unknown {
   return plan.map((step) =>
-    step.map((value) => (typeof value === 'bigint' && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value)),
+    step.map((value) =>
+      typeof value === 'bigint' && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value,
+    ),
   );
 }
 
@@ -87,7 +93,14 @@ describe('encodePlan', () => {
     ['a NUL in text', [['hostname', 'a\0b']], 'ERR_INVALID_OPTION'],
     ['a NUL in bytes for text', [['hostname', Uint8Array.from([97, 0])]], 'ERR_INVALID_OPTION'],
     ['a wrong repeated argument', [['user', 0, 0, 1, 'wheel']], 'ERR_INTERNAL'],
-    ['a phase out of order', [['hostname', 'x'], ['clone', 0]], 'ERR_INTERNAL'],
+    [
+      'a phase out of order',
+      [
+        ['hostname', 'x'],
+        ['clone', 0],
+      ],
+      'ERR_INTERNAL',
+    ],
     ['a plan past 8 MiB', [['env', 'A='.padEnd(MAX_PLAN_SIZE)]], 'ERR_INVALID_OPTION'],
   ];
   for (const [what, plan, code] of refused) {
@@ -107,10 +120,16 @@ describe('decodePlan', () => {
   it('refuses every cut and every trailing byte', () => {
     for (let length = 0; length < valid.length; length++) {
       const cut = Buffer.from(valid.subarray(0, length));
-      expect(codeOf(() => decodePlan(cut)), String(length)).to.equal('ERR_STORE_DAMAGED');
+      expect(
+        codeOf(() => decodePlan(cut)),
+        String(length),
+      ).to.equal('ERR_STORE_DAMAGED');
       if (length < 12) continue;
       cut.writeUInt32LE(length, 8);
-      expect(codeOf(() => decodePlan(cut)), `${length}, with its length right`).to.equal('ERR_STORE_DAMAGED');
+      expect(
+        codeOf(() => decodePlan(cut)),
+        `${length}, with its length right`,
+      ).to.equal('ERR_STORE_DAMAGED');
     }
     const longer = Buffer.concat([valid, Buffer.from([0])]);
     longer.writeUInt32LE(longer.length, 8);

@@ -112,9 +112,7 @@ export const FACTS: ContainerFacts = {
   passwd: PASSWD,
   group: GROUP,
   devices: {
-    '/dev/fuse': [
-      { path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o666, uid: 0, gid: 0 },
-    ],
+    '/dev/fuse': [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o666, uid: 0, gid: 0 }],
   },
   hostDevices: [
     { path: '/dev/null', type: 'c', major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0 },

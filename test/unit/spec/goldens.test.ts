@@ -28,7 +28,10 @@ const CASES: Record<string, Case> = {
   'rootless-v2': { host: ROOTLESS },
   'rootless-single-id': { host: SINGLE_ID },
   privileged: { host: ROOT_V2, options: { privileged: true } },
-  'tty-readonly': { host: ROOT_V2, options: { tty: true, stdin: true, readOnly: true, init: true, detach: true } },
+  'tty-readonly': {
+    host: ROOT_V2,
+    options: { tty: true, stdin: true, readOnly: true, init: true, detach: true },
+  },
   rootfs: {
     host: ROOT_V2,
     options: { rootfs: '/srv/tree', command: ['/bin/true'], autoRemove: true, logDriver: 'none' },
@@ -94,7 +97,9 @@ describe('spec and plan goldens', () => {
     const spec = compileSpec({}, FACTS, ROOT_V2, PATHS);
     const facts = { id: ID, command: ['id', '-u'], host: ROOT_V2, passwd: FACTS.passwd, group: FACTS.group };
     const exec = (options: Parameters<typeof compileExecPlan>[1], seccomp = true) =>
-      formatPlan(compileExecPlan(spec, options, { ...facts, ...(seccomp ? { seccomp: FILTER } : {}) } as never))
+      formatPlan(
+        compileExecPlan(spec, options, { ...facts, ...(seccomp ? { seccomp: FILTER } : {}) } as never),
+      )
         .trimEnd()
         .split('\n');
     expectGolden('exec', {

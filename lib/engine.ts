@@ -1,0 +1,173 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { Containers, type CreateOptions } from './containers.js';
+import { VainaError } from './errors.js';
+import type { Image } from './image.js';
+import { Images } from './images.js';
+import { closeContainers } from './lifecycle/close.js';
+import type { CollectOptions, CommandResult } from './lifecycle/collect.js';
+import { filesOf, stagingDirectory, type Context } from './lifecycle/context.js';
+import { examine, type DoctorReport } from './lifecycle/doctor.js';
+import { hostFacts } from './lifecycle/host-facts.js';
+import { engineInfo, type EngineInfo } from './lifecycle/info.js';
+import { recover } from './lifecycle/leftovers.js';
+import { runOnce } from './lifecycle/run.js';
+import { native } from './native/index.js';
+import { Store } from './store/store.js';
+
+/** Where an engine keeps its things. */
+export interface EngineOptions {
+  /** What survives a reboot. Default `/var/lib/vaina`, or `$XDG_DATA_HOME/vaina` (`~/.local/share/vaina`) for an ordinary user. */
+  root?: string;
+  /** What does not: a directory on a tmpfs. Default `/run/vaina`, or `$XDG_RUNTIME_DIR/vaina` for an ordinary user. */
+  runroot?: string;
+}
+
+/** Options of {@link Engine.run}. */
+export interface RunOptions
+  extends Omit<CreateOptions, 'command' | 'autoRemove' | 'detach'>, CollectOptions {}
+
+/**
+ * A store of images and containers, opened. Any number of engines, in any number of processes, may share one.
+ *
+ * @example
+ * ```ts
+ * await using engine = await Engine.open();
+ * const { stdout } = await engine.run('debian:13', ['cat', '/etc/debian_version']);
+ * ```
+ */
+export class Engine implements AsyncDisposable {
+  /** The images of the store. */
+  readonly images: Images;
+  /** The containers of the store. */
+  readonly containers: Containers;
+  readonly #context: Context;
+
+  private constructor(context: Context) {
+    this.#context = context;
+    this.images = new Images(context);
+    this.containers = new Containers(context, this.images);
+  }
+
+  /**
+   * Opens a store, which is made when it is missing, and finishes what crashed processes left half done.
+   * @throws ERR_INVALID_OPTION for a path that is not absolute; ERR_HOST_UNSUPPORTED without the addon or SQLite;
+   * ERR_STORE_VERSION for a store of a newer engine; ERR_PERMISSION, ERR_NO_SPACE
+   */
+  static async open(options: EngineOptions = {}): Promise<Engine> {
+    const { root, runroot } = locations(options);
+    const addon = native();
+    const host = hostFacts();
+    const store = await Store.open({
+      root,
+      runroot,
+      native: addon,
+      ...(host.rootless ? { maps: host.rootless } : {}),
+    });
+    const context: Context = {
+      root,
+      runroot,
+      native: addon,
+      store,
+      host,
+      cgroupsPrepared: false,
+      bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+      owned: new Map(),
+      seccomp: new Map(),
+      users: new Map(),
+    };
+    try {
+      makeDirectory(stagingDirectory(context));
+      makeDirectory(join(filesOf(context, '.').directory));
+      makeDirectory(join(filesOf(context, '.').runDirectory));
+      await recover(context);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+    return new Engine(context);
+  }
+
+  /** The directory that survives a reboot. */
+  get root(): string {
+    return this.#context.root;
+  }
+
+  /** The directory that does not. */
+  get runroot(): string {
+    return this.#context.runroot;
+  }
+
+  /**
+   * Runs one command in a container of its own, collects what it writes, and removes the container. A status other than
+   * zero is a result, not an error. No log is kept.
+   * @param image - a name, an id, an {@link Image}; null with the option `rootfs`
+   * @param argv - the command; empty for the image's own
+   * @throws as {@link Containers.create} and {@link Container.start}; the reason of `signal`
+   */
+  async run(
+    image: string | Image | null,
+    argv: readonly string[],
+    options: RunOptions = {},
+  ): Promise<CommandResult> {
+    const { pull, pullOptions, input, encoding, maxBuffer, timeoutMs, signal, ...container } = options;
+    signal?.throwIfAborted();
+    const chosen =
+      image === null ? undefined : await this.images.choose(image, pull ?? 'missing', pullOptions);
+    const how: CollectOptions = {
+      ...(input === undefined ? {} : { input }),
+      ...(encoding === undefined ? {} : { encoding }),
+      ...(maxBuffer === undefined ? {} : { maxBuffer }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(signal === undefined ? {} : { signal }),
+    };
+    return runOnce(
+      this.#context,
+      chosen,
+      { ...container, ...(argv.length > 0 ? { command: argv } : {}) },
+      how,
+    );
+  }
+
+  /** The host, the store, and the version of the engine. */
+  async info(): Promise<EngineInfo> {
+    return engineInfo(this.#context);
+  }
+
+  /** Looks at all that the engine needs of the host, and says what would mend what is missing. Changes nothing. */
+  async doctor(): Promise<DoctorReport> {
+    return examine(this.#context);
+  }
+
+  /** Ends the containers that this engine started, but for detached ones, and closes the store. Idempotent. */
+  async close(): Promise<void> {
+    await closeContainers(this.#context);
+    await this.#context.store.close();
+  }
+
+  /** As {@link Engine.close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function locations(options: EngineOptions): { root: string; runroot: string } {
+  const unknown = Object.keys(options).find((key) => key !== 'root' && key !== 'runroot');
+  if (unknown !== undefined)
+    throw new VainaError('ERR_INVALID_OPTION', `there is no engine option ${unknown}`);
+  const uid = process.getuid?.() ?? 0;
+  const data = process.env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share');
+  const runtime = process.env['XDG_RUNTIME_DIR'] ?? join(tmpdir(), `vaina-run-${uid}`);
+  const root = options.root ?? (uid === 0 ? '/var/lib/vaina' : join(data, 'vaina'));
+  const runroot = options.runroot ?? (uid === 0 ? '/run/vaina' : join(runtime, 'vaina'));
+  for (const path of [root, runroot]) {
+    if (!isAbsolute(path))
+      throw new VainaError('ERR_INVALID_OPTION', `${path} is not an absolute path`, { path });
+  }
+  return { root, runroot };
+}
+
+function makeDirectory(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+}

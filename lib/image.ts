@@ -1,0 +1,70 @@
+import { localName } from './lifecycle/image-names.js';
+import { inspectImage, type ImageInspect } from './lifecycle/inspect-image.js';
+import type { Context } from './lifecycle/context.js';
+import { removeImage, type RemoveImageResult } from './lifecycle/remove-image.js';
+import { VainaError } from './errors.js';
+import type { ImageRow } from './store/images.js';
+
+export type { ImageInspect, RemoveImageResult };
+
+/** An image of the store: a handle by its id, with what was known when it was looked up. */
+export class Image {
+  /** 64 hexadecimal digits: of the digest of its configuration. */
+  readonly id: string;
+  /** Digest of its manifest. */
+  readonly digest: string;
+  /** Full references, as they were when it was looked up. */
+  readonly names: readonly string[];
+  readonly #context: Context;
+
+  /** @internal */
+  constructor(context: Context, row: ImageRow) {
+    this.#context = context;
+    this.id = row.id;
+    this.digest = row.digest;
+    this.names = row.names;
+  }
+
+  /** All that is known of it, in podman's form. Throws ERR_NO_SUCH_IMAGE when it was removed. */
+  async inspect(): Promise<ImageInspect> {
+    return inspectImage(this.#context, this.id);
+  }
+
+  /**
+   * Gives it one more name; another image that had the name loses it.
+   * @param name - without a registry it is one of `localhost/`, without a tag `latest`
+   * @throws ERR_INVALID_REFERENCE, ERR_NO_SUCH_IMAGE
+   */
+  async tag(name: string): Promise<void> {
+    await this.#context.store.images.tag(this.id, localName(name));
+  }
+
+  /**
+   * Takes names away from it; the image stays.
+   * @param name - one of its names; without it, all of them
+   * @throws ERR_NO_SUCH_IMAGE when it does not have this name
+   */
+  async untag(name?: string): Promise<void> {
+    const { images } = this.#context.store;
+    if (name === undefined) {
+      for (const one of images.get(this.id)?.names ?? []) await images.untag(one);
+      return;
+    }
+    const found = images.find(name);
+    if (found.image.id !== this.id || found.name === undefined) {
+      throw new VainaError('ERR_NO_SUCH_IMAGE', `${name} is no name of the image ${this.id}`, {
+        subject: name,
+      });
+    }
+    await images.untag(found.name);
+  }
+
+  /**
+   * Removes it with all its names, and the layers that only it needs.
+   * @param options - `force`: remove the containers made of it too, running ones included
+   * @throws ERR_IN_USE when a container is made of it; ERR_NO_SUCH_IMAGE
+   */
+  async remove(options: { force?: boolean } = {}): Promise<RemoveImageResult> {
+    return removeImage(this.#context, this.id, options);
+  }
+}

@@ -1,0 +1,64 @@
+import { join } from 'node:path';
+import type { Native } from '../native/types.js';
+import type { HostFacts } from '../spec/facts.js';
+import type { Store } from '../store/store.js';
+import type { Monitored } from './monitored.js';
+
+/** What every verb works with: made once by the engine, closed with it. */
+export interface Context {
+  readonly root: string;
+  readonly runroot: string;
+  readonly native: Native;
+  readonly store: Store;
+  /** The host, as looked at when the engine was opened; its cgroups are prepared at the first start. */
+  host: HostFacts;
+  cgroupsPrepared: boolean;
+  readonly bootId: string;
+  /** Containers whose monitor this process started and still talks to. */
+  readonly owned: Map<string, Monitored>;
+  /** Compiled seccomp filters by profile: compiling takes about 2 ms, a start should not. */
+  readonly seccomp: Map<string, Buffer>;
+  /** passwd and group files of images, which do not change. */
+  readonly users: Map<string, { passwd?: string; group?: string }>;
+}
+
+/** Where the files of a container are. */
+export interface ContainerFiles {
+  directory: string;
+  runDirectory: string;
+  config: string;
+  upper: string;
+  work: string;
+  log: string;
+  hosts: string;
+  hostname: string;
+  containerenv: string;
+  alive: string;
+  exit: string;
+  pid: string;
+}
+
+/** The paths of a container's files, whether they exist or not. */
+export function filesOf(context: Context, id: string): ContainerFiles {
+  const directory = join(context.root, 'containers', id);
+  const runDirectory = join(context.runroot, 'containers', id);
+  return {
+    directory,
+    runDirectory,
+    config: join(directory, 'config.json'),
+    upper: join(directory, 'upper'),
+    work: join(directory, 'work'),
+    log: join(directory, 'log'),
+    hosts: join(directory, 'hosts'),
+    hostname: join(directory, 'hostname'),
+    containerenv: join(directory, 'containerenv'),
+    alive: join(runDirectory, 'alive'),
+    exit: join(runDirectory, 'exit'),
+    pid: join(runDirectory, 'pid'),
+  };
+}
+
+/** Where every container's root is mounted, each in its own mount namespace: on the host it stays an empty directory. */
+export function stagingDirectory(context: Context): string {
+  return join(context.root, 'mnt');
+}

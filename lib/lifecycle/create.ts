@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { VainaError } from '../errors.js';
+import type { ContainerOptions } from '../spec/options.js';
+import type { OciSpec } from '../spec/oci-spec.js';
+import { formatSpec } from '../spec/spec-json.js';
+import { compilePolicy } from '../spec/policy.js';
+import { compileSpec } from '../spec/spec.js';
+import { validateContainerOptions } from '../spec/validate.js';
+import type { ImageRow } from '../store/images.js';
+import { insertContainer, type Entry } from './catalogue.js';
+import { containerFacts, type RootSource } from './container-facts.js';
+import { filesOf, type Context } from './context.js';
+import { publish } from './events.js';
+import { makeOverlayDirectories, pathsOf, writeManagedFiles } from './files.js';
+import { randomName } from './names.js';
+
+import { prepareHost } from './prepare.js';
+import { treesOf } from './root-source.js';
+
+/** An image that a container is made of, and the name it was asked for by. */
+export interface ChosenImage {
+  row: ImageRow;
+  name: string;
+}
+
+/** A container that was made, and its runtime spec. */
+export interface Created {
+  entry: Entry;
+  spec: OciSpec;
+}
+
+/** Makes a container: its files, its spec, its entry in the catalogue. Nothing of it stays when that fails. */
+export async function createContainer(
+  context: Context,
+  image: ChosenImage | undefined,
+  given: ContainerOptions,
+): Promise<Created> {
+  const options = validateContainerOptions(given);
+  if ((image === undefined) === (options.rootfs === undefined)) {
+    throw new VainaError('ERR_INVALID_OPTION', 'a container is made of either an image or rootfs', {
+      op: 'container.create',
+    });
+  }
+  const id = randomBytes(32).toString('hex');
+  const name = options.name ?? randomName();
+  const host = prepareHost(context);
+  const source = rootSource(context, image, options);
+  const facts = containerFacts(context, { id, name }, source, options);
+  const files = filesOf(context, id);
+  const paths = pathsOf(context, id, source, options);
+  const spec = compileSpec(options, facts, host, paths);
+  const policy = compilePolicy(options, facts, paths);
+
+  await using _creating = await context.store.locks.acquire('containers', { shared: true });
+  mkdirSync(files.directory, { mode: 0o700 });
+  try {
+    makeOverlayDirectories(files, source, options);
+    writeFileSync(files.config, formatSpec(spec), { mode: 0o600 });
+    writeManagedFiles(files, options, spec.hostname ?? name, name);
+    const entry: Entry = {
+      record: {
+        id,
+        name,
+        createdAt: Date.now(),
+        ...(image ? { imageId: image.row.id, imageName: image.name } : {}),
+        options,
+        policy,
+        command: spec.process.args,
+        labels: { ...source.image?.Labels, ...options.labels },
+      },
+      state: { status: 'created' },
+    };
+    insertContainer(context, entry, { givenName: options.name !== undefined });
+    publish('create', id, { name: entry.record.name });
+    return { entry, spec };
+  } catch (error) {
+    rmSync(files.directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** What the root file system is made of. */
+function rootSource(context: Context, image: ChosenImage | undefined, options: ContainerOptions): RootSource {
+  const trees = treesOf(context, image?.row.id, options);
+  if (!image) return { trees };
+  const { config } = image.row.config;
+  return { trees, imageId: image.row.id, ...(config ? { image: config } : {}) };
+}

@@ -1,0 +1,50 @@
+import type { OciSeccomp, OciSpec } from '../spec/oci-spec.js';
+import { compilePlan } from '../spec/plan.js';
+import type { LaunchPolicy } from '../spec/policy.js';
+import { seccompProgram } from '../spec/seccomp-program.js';
+import type { Plan } from '../spec/steps.js';
+import type { Entry } from './catalogue.js';
+import type { Context } from './context.js';
+import { pathsOf } from './files.js';
+import { prepareHost } from './prepare.js';
+import { treesOf } from './root-source.js';
+import type { StartOptions } from './start.js';
+
+/** The launch plan of a container, as it would be started now. */
+export function planOf(context: Context, entry: Entry, spec: OciSpec, options: StartOptions): Plan {
+  const { id, options: wanted } = entry.record;
+  const host = prepareHost(context);
+  const paths = pathsOf(context, id, { trees: treesOf(context, entry.record.imageId, wanted) }, wanted);
+  const seccomp = seccompFilter(context, spec.linux.seccomp);
+  return compilePlan(spec, {
+    id,
+    paths,
+    host,
+    policy: policyOf(entry, options),
+    ...(seccomp ? { seccomp } : {}),
+  });
+}
+
+/**
+ * Whoever keeps no log, no terminal and no open stdin needs no copying: the process then gets the descriptors themselves,
+ * at the price that nobody can attach later.
+ */
+function policyOf(entry: Entry, { rows = 0, columns = 0 }: StartOptions): LaunchPolicy {
+  const { policy } = entry.record;
+  if (policy.terminal) return { ...policy, terminal: { rows, columns } };
+  return policy.log || policy.keepStdin ? policy : { ...policy, stdio: 'direct' };
+}
+
+/** The compiled filter of a profile, from the engine's cache: compiling takes some milliseconds. */
+export function seccompFilter(context: Context, profile: OciSeccomp | undefined): Buffer | undefined {
+  if (!profile) return undefined;
+  const key = JSON.stringify(profile, (_key, value: unknown) =>
+    typeof value === 'bigint' ? `${value}n` : value,
+  );
+  let filter = context.seccomp.get(key);
+  if (!filter) {
+    filter = context.native.compileSeccomp(seccompProgram(profile));
+    context.seccomp.set(key, filter);
+  }
+  return filter;
+}

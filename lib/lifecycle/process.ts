@@ -1,0 +1,64 @@
+import type { Readable, Writable } from 'node:stream';
+import { requireSignal } from './signals.js';
+import type { ExitStatus } from './records.js';
+import type { OpenStdio } from './stdio.js';
+import type { Timings } from './timings.js';
+
+/** What supervises a running process: the control channel to its monitor. */
+export interface Supervisor {
+  signal(signal: number): Promise<void>;
+  resize(rows: number, columns: number): Promise<void>;
+}
+
+/** A running process of a container: its main one, or that of an exec. */
+export class Process {
+  /** Its process id on the host, for information: it may have ended already. */
+  readonly pid: number;
+  /** Its stdin, where `'pipe'` was asked for. */
+  readonly stdin: Writable | null;
+  /** Its stdout, where `'pipe'` was asked for; with a terminal, all of its output. */
+  readonly stdout: Readable | null;
+  /** Its stderr, where `'pipe'` was asked for. */
+  readonly stderr: Readable | null;
+  /** How long each stage of its start took; all zero for one that was only attached to. */
+  readonly timings: Timings;
+  readonly #supervisor: Supervisor;
+  readonly #ended: Promise<ExitStatus>;
+
+  /** @internal */
+  constructor(
+    pid: number,
+    streams: Pick<OpenStdio, 'stdin' | 'stdout' | 'stderr'>,
+    supervisor: Supervisor,
+    ended: Promise<ExitStatus>,
+    timings: Timings,
+  ) {
+    this.pid = pid;
+    this.stdin = streams.stdin;
+    this.stdout = streams.stdout;
+    this.stderr = streams.stderr;
+    this.timings = timings;
+    this.#supervisor = supervisor;
+    this.#ended = ended;
+    // Whoever does not wait must not be punished with an unhandled rejection.
+    ended.catch(() => undefined);
+  }
+
+  /** Settles when it has ended and all of its output has been handed on. */
+  async wait(): Promise<ExitStatus> {
+    return this.#ended;
+  }
+
+  /**
+   * Sends a signal.
+   * @param signal - name or number; default SIGTERM
+   */
+  async kill(signal: string | number = 'SIGTERM'): Promise<void> {
+    await this.#supervisor.signal(requireSignal(signal));
+  }
+
+  /** Sets the size of its terminal. */
+  async resize(rows: number, columns: number): Promise<void> {
+    await this.#supervisor.resize(rows, columns);
+  }
+}

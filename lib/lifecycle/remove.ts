@@ -1,0 +1,44 @@
+import { rmSync } from 'node:fs';
+import { deleteContainer, findContainer, saveState } from './catalogue.js';
+import { filesOf, type Context } from './context.js';
+import { publish } from './events.js';
+import { killLeftovers } from './leftovers.js';
+import { lockContainer } from './lock.js';
+import { assertAllowed } from './state.js';
+import { stopLocked } from './stop.js';
+import { readTruth } from './sync.js';
+
+/** How a container is removed. */
+export interface RemoveOptions {
+  /** Stop it first if it runs. Default false: a running one is refused. */
+  force?: boolean;
+  /** With `force`: seconds between the stop signal and SIGKILL. Default: the container's own stopTimeout. */
+  timeout?: number;
+}
+
+/** Removes a container, its files and its entry. */
+export async function removeContainer(context: Context, id: string, options: RemoveOptions): Promise<void> {
+  await using _lock = await lockContainer(context, id);
+  const entry = findContainer(context, id);
+  // Gone already: by its auto-removal, or by another process while we waited for the lock.
+  if (!entry) return;
+  if (options.force && readTruth(context, entry).status === 'running') {
+    await stopLocked(context, id, options.timeout);
+    if (!findContainer(context, id)) return;
+  }
+  const { status, state } = readTruth(context, entry);
+  assertAllowed('remove', status, entry.record.name);
+  if (status === 'stopped') await killLeftovers(context, id);
+  // Saved first: after a crash in between, the next opener knows to finish this.
+  saveState(context, id, { ...state, status: 'removing' });
+  await removeFiles(context, id);
+  deleteContainer(context, id);
+  publish('remove', id);
+}
+
+/** Removes what a container has on disk. */
+export async function removeFiles(context: Context, id: string): Promise<void> {
+  const files = filesOf(context, id);
+  rmSync(files.runDirectory, { recursive: true, force: true });
+  await context.store.removeTree(files.directory);
+}
