@@ -293,15 +293,12 @@ Process* start_exec(UniqueFd plan, UniqueFd (&stdio)[3], bool terminal, uint16_t
   }
   Process* session = status.ok() ? new_in_pages<Process>() : nullptr;
   if (status.ok() && session == nullptr) status = failed_with(ENOMEM, "exec");
-  HostState host;
   if (status.ok()) {
     session->timings.main = main_at;
-    status = run_host(file.plan(), &host, &index);
     session->timings.host = monotonic_nanoseconds();
-  }
-  if (status.ok()) {
     index = kNoStep;
-    status = session->start(file.plan(), &host, policy, stdio, monitor->container->pidfd(), &index);
+    // The container's host state: an exec starts in the cgroups of its container, whatever its plan says.
+    status = session->start(file.plan(), &monitor->host, policy, stdio, monitor->container->pidfd(), &index);
   }
   if (!status.ok()) {
     fill_failure(failure, index, status);

@@ -26,14 +26,5 @@ export async function attachContainer(context: Context, id: string, triple: Stdi
   stdio.handedOver();
   const { pid } = readTruth(context, requireContainer(context, id));
   const ended = waitContainer(context, id).finally(release);
-  return new Process(
-    pid,
-    stdio,
-    {
-      signal: (signal) => channel.signal(0, signal),
-      resize: (rows, columns) => channel.resize(0, rows, columns),
-    },
-    ended,
-    NO_TIMINGS,
-  );
+  return new Process(pid, stdio, channel, 0, ended, NO_TIMINGS);
 }

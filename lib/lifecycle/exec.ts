@@ -55,10 +55,8 @@ export async function execContainer(
     return new Process(
       started.pid,
       stdio,
-      {
-        signal: (signal) => channel.signal(started.target, signal),
-        resize: (r, c) => channel.resize(started.target, r, c),
-      },
+      channel,
+      started.target,
       ended,
       stages(called, launched, [main, host, clone, executed]),
     );

@@ -1,3 +1,4 @@
+import { VainaError } from '../errors.js';
 import { matchesGlob } from '../util/glob.js';
 import type { ImageRow } from '../store/images.js';
 import type { Context } from './context.js';
@@ -33,8 +34,12 @@ export interface ImageSummary {
   dangling: boolean;
 }
 
+const KEYS = new Set(['reference', 'label', 'before', 'since', 'dangling']);
+
 /** The images that a filter lets through, newest first. */
 export function listImages(context: Context, filter: ImageFilter = {}): ImageSummary[] {
+  const unknown = Object.keys(filter).find((key) => !KEYS.has(key));
+  if (unknown !== undefined) throw new VainaError('ERR_INVALID_OPTION', `there is no filter ${unknown}`);
   const { images, containers } = context.store;
   const counts = containers.countByImage();
   const madeAt = (name: string): number => createdOf(images.find(name).image).getTime();

@@ -82,7 +82,11 @@ function summarise(context: Context, entry: Entry): ContainerSummary {
   };
 }
 
+const KEYS = new Set(['all', 'id', 'name', 'label', 'status', 'exited', 'ancestor', 'before', 'since']);
+
 function compile(entries: readonly Entry[], filter: ContainerFilter): (summary: ContainerSummary) => boolean {
+  const unknown = Object.keys(filter).find((key) => !KEYS.has(key));
+  if (unknown !== undefined) throw new VainaError('ERR_INVALID_OPTION', `there is no filter ${unknown}`);
   const all = filter.all ?? (filter.status !== undefined || filter.exited !== undefined);
   const names = filter.name?.map(pattern);
   const before = filter.before?.map((name) => madeAt(entries, name));

@@ -1,14 +1,9 @@
 import type { Readable, Writable } from 'node:stream';
+import type { ControlChannel } from '../native/control.js';
 import { requireSignal } from './signals.js';
 import type { ExitStatus } from './records.js';
 import type { OpenStdio } from './stdio.js';
 import type { Timings } from './timings.js';
-
-/** What supervises a running process: the control channel to its monitor. */
-export interface Supervisor {
-  signal(signal: number): Promise<void>;
-  resize(rows: number, columns: number): Promise<void>;
-}
 
 /** A running process of a container: its main one, or that of an exec. */
 export class Process {
@@ -22,14 +17,16 @@ export class Process {
   readonly stderr: Readable | null;
   /** How long each stage of its start took; all zero for one that was only attached to. */
   readonly timings: Timings;
-  readonly #supervisor: Supervisor;
+  readonly #channel: ControlChannel;
+  readonly #target: number;
   readonly #ended: Promise<ExitStatus>;
 
   /** @internal */
   constructor(
     pid: number,
     streams: Pick<OpenStdio, 'stdin' | 'stdout' | 'stderr'>,
-    supervisor: Supervisor,
+    channel: ControlChannel,
+    target: number,
     ended: Promise<ExitStatus>,
     timings: Timings,
   ) {
@@ -38,7 +35,8 @@ export class Process {
     this.stdout = streams.stdout;
     this.stderr = streams.stderr;
     this.timings = timings;
-    this.#supervisor = supervisor;
+    this.#channel = channel;
+    this.#target = target;
     this.#ended = ended;
     // Whoever does not wait must not be punished with an unhandled rejection.
     ended.catch(() => undefined);
@@ -46,7 +44,13 @@ export class Process {
 
   /** Settles when it has ended and all of its output has been handed on. */
   async wait(): Promise<ExitStatus> {
-    return this.#ended;
+    // A detached container does not keep this program alive, but whoever waits for it does.
+    this.#channel.ref();
+    try {
+      return await this.#ended;
+    } finally {
+      this.#channel.unref();
+    }
   }
 
   /**
@@ -54,11 +58,11 @@ export class Process {
    * @param signal - name or number; default SIGTERM
    */
   async kill(signal: string | number = 'SIGTERM'): Promise<void> {
-    await this.#supervisor.signal(requireSignal(signal));
+    await this.#channel.signal(this.#target, requireSignal(signal));
   }
 
   /** Sets the size of its terminal. */
   async resize(rows: number, columns: number): Promise<void> {
-    await this.#supervisor.resize(rows, columns);
+    await this.#channel.resize(this.#target, rows, columns);
   }
 }

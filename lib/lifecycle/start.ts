@@ -75,16 +75,7 @@ export async function startContainer(
     const { main, host, clone, exec } = started.timings;
     const timings = stages(called, launched, [main, host, clone, exec]);
     publish('start', id, { pid: started.pid });
-    return new Process(
-      started.pid,
-      stdio,
-      {
-        signal: (signal) => channel.signal(0, signal),
-        resize: (rows, columns) => channel.resize(0, rows, columns),
-      },
-      ended,
-      timings,
-    );
+    return new Process(started.pid, stdio, channel, 0, ended, timings);
   } catch (error) {
     stdio.destroy();
     rmSync(filesOf(context, id).runDirectory, { recursive: true, force: true });

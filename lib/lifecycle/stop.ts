@@ -1,3 +1,4 @@
+import { VainaError } from '../errors.js';
 import { requireContainer } from './catalogue.js';
 import { openChannel } from './channel.js';
 import type { Context } from './context.js';
@@ -25,6 +26,9 @@ export async function stopLocked(context: Context, id: string, timeout?: number)
   const { channel, release } = openChannel(context, id, 'stop');
   try {
     await channel.stop(undefined, timeout === undefined ? undefined : Math.round(timeout * 1000));
+  } catch (error) {
+    // The monitor may end before its answer is read; that it ended is what was wanted.
+    if (!VainaError.is(error, 'ERR_MONITOR_LOST')) throw error;
   } finally {
     release();
   }

@@ -33,6 +33,7 @@ export class Database {
   readonly #statements = new Map<string, Statement>();
   readonly #path: string;
   #inTransaction = false;
+  #closed = false;
 
   private constructor(driver: Driver, path: string) {
     this.#driver = driver;
@@ -114,6 +115,7 @@ export class Database {
 
   /** Closes the connection. */
   close(): void {
+    this.#closed = true;
     this.#statements.clear();
     this.#driver.close();
   }
@@ -128,6 +130,7 @@ export class Database {
   }
 
   #guard<T>(work: () => T): T {
+    if (this.#closed) throw new VainaError('ERR_CLOSED', `the store at ${this.#path} was closed`);
     try {
       return work();
     } catch (error) {
