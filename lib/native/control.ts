@@ -119,7 +119,9 @@ export class ControlChannel {
     const planFd = this.#native.sealedMemfd('vaina-plan', plan);
     const tag = this.#tag();
     const session = this.#session(tag);
-    void this.#send(tag, MESSAGE.exec, body, [planFd, ...stdio.map(orNull)]).finally(() => this.#native.close(planFd));
+    void this.#send(tag, MESSAGE.exec, body, [planFd, ...stdio.map(orNull)]).finally(() =>
+      this.#native.close(planFd),
+    );
     return session;
   }
 
@@ -169,21 +171,23 @@ export class ControlChannel {
     );
   }
 
-  /** Resolves when the socket has closed, for whatever reason: of a monitor's own channel, when it has ended. */
-  async closed(): Promise<void> {
+  /**
+   * Settles when the socket has closed, for whatever reason: that of {@link launch}, when the monitor has ended. Who
+   * asks for it keeps the event loop alive until then.
+   */
+  get closed(): Promise<void> {
     this.ref();
-    await this.#closed;
-    this.unref();
+    return this.#closed.finally(() => this.unref());
   }
 
   /** Keeps the event loop alive until {@link unref}, as often as it was called. */
   ref(): void {
-    if (this.#held++ === 0 && this.#open) this.#socket.ref();
+    this.#hold(1);
   }
 
-  /** Undoes one {@link ref}. */
+  /** Undoes one {@link ref}, or lets go of one awaited answer. */
   unref(): void {
-    if (--this.#held === 0 && this.#open) this.#socket.unref();
+    this.#hold(-1);
   }
 
   /**
@@ -192,6 +196,13 @@ export class ControlChannel {
    */
   close(): void {
     this.#socket.destroy();
+  }
+
+  #hold(change: 1 | -1): void {
+    this.#held += change;
+    if (!this.#open) return;
+    if (this.#held > 0) this.#socket.ref();
+    else this.#socket.unref();
   }
 
   #tag(): number {
@@ -320,7 +331,10 @@ function numbers(...values: number[]): Buffer {
 }
 
 function lost(): VainaError {
-  return new VainaError('ERR_MONITOR_LOST', 'the monitor of the container is gone, or the channel to it was closed');
+  return new VainaError(
+    'ERR_MONITOR_LOST',
+    'the monitor of the container is gone, or the channel to it was closed',
+  );
 }
 
 function refusal(body: Buffer): VainaError {

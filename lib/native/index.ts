@@ -28,7 +28,8 @@ export function native(): Native {
 
 function load(): Native {
   const path = join(BUILD, 'addon.node');
-  const hint = 'build the native part with `npm rebuild vaina`; it needs a C++ compiler, Python 3 and libseccomp-dev';
+  const hint =
+    'build the native part with `npm rebuild vaina`; it needs a C++ compiler, Python 3 and libseccomp-dev';
   if (!existsSync(path)) {
     throw new VainaError('ERR_HOST_UNSUPPORTED', `the addon ${path} does not exist`, { path, hint });
   }
@@ -39,6 +40,10 @@ function load(): Native {
     return addon;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new VainaError('ERR_HOST_UNSUPPORTED', `the addon cannot be loaded: ${reason}`, { path, hint, cause });
+    throw new VainaError('ERR_HOST_UNSUPPORTED', `the addon cannot be loaded: ${reason}`, {
+      path,
+      hint,
+      cause,
+    });
   }
 }

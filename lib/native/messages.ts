@@ -153,7 +153,8 @@ export function parseExitRecord(json: Uint8Array): ExitRecord {
   const record = value as Record<string, unknown>;
   const integer = (key: string): number => {
     const found = record[key];
-    if (typeof found !== 'number' || !Number.isSafeInteger(found) || found < 0) throw malformed('exit record');
+    if (typeof found !== 'number' || !Number.isSafeInteger(found) || found < 0)
+      throw malformed('exit record');
     return found;
   };
   const time = (key: string): bigint => {

@@ -2,7 +2,14 @@ import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { VainaError, type ErrorCode } from '../../../lib/errors.js';
 import { decodePlan, encodePlan, MAX_PLAN_SIZE } from '../../../lib/spec/encode.js';
-import { type Phase, type Plan, type Step, type StepName, STEPS } from '../../../lib/spec/steps.js';
+import {
+  type Phase,
+  type Plan,
+  type Step,
+  type StepArgument,
+  type StepName,
+  STEPS,
+} from '../../../lib/spec/steps.js';
 
 function codeOf(run: () => unknown): ErrorCode | undefined {
   try {
@@ -23,7 +30,8 @@ const bytes = fc.uint8Array();
 
 function stepOf(name: StepName): fc.Arbitrary<Step> {
   const kinds: string = STEPS[name].args;
-  const one = (kind: string) => (kind === 'u' ? integer : kind === 'b' ? bytes : text);
+  const one = (kind: string): fc.Arbitrary<StepArgument> =>
+    kind === 'u' ? integer : kind === 'b' ? bytes : text;
   if (!kinds.endsWith('*')) return fc.tuple(fc.constant(name), ...[...kinds].map(one));
   const fixed = [...kinds.slice(0, -2)].map(one);
   const rest = fc.array(one(kinds.charAt(kinds.length - 2)), { maxLength: 5 });
