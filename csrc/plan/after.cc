@@ -87,6 +87,8 @@ Status remove_in_user_namespace(const char* path, const IdMaps& maps, const Host
 Status run_after(const Plan& plan, HostState* state, uint32_t* failed_index) {
   Status result;
   IdMaps maps = read_id_maps(plan);
+  // Root may remove what belongs to anybody; the mapped root may not even look into root's directories.
+  bool mapped = maps.any() && geteuid() != 0;
   for (const Step& step : plan.steps(Phase::kAfter)) {
     Status status;
     switch (step.op()) {
@@ -94,7 +96,7 @@ Status run_after(const Plan& plan, HostState* state, uint32_t* failed_index) {
         status = remove_cgroup(step.str(0));
         break;
       case Op::kRemoveTree:
-        status = maps.any() ? remove_in_user_namespace(step.str(0), maps, *state) : remove_tree(step.str(0));
+        status = mapped ? remove_in_user_namespace(step.str(0), maps, *state) : remove_tree(step.str(0));
         break;
       case Op::kRemoveRunDir:
         break;

@@ -91,6 +91,12 @@ Status bind(const Step& step, Inside* inside) {
     status = S_ISDIR(info.st_mode) ? rooted.make_directory(target, &place, rules)
                                    : rooted.make_file(target, &place, rules);
     if (status.ok()) status = attach(tree.get(), place.get());
+    // The kernel says EINVAL of a file over a directory.
+    struct stat there;
+    if (status.error == EINVAL && fstat(place.get(), &there) == 0 && S_ISDIR(there.st_mode) &&
+        !S_ISDIR(info.st_mode)) {
+      status.error = EISDIR;
+    }
   }
   return status.ok() ? status : blame(status, "bind", source, target);
 }

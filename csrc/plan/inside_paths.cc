@@ -35,14 +35,12 @@ Status make_node(const Step& step, const Rooted& rooted) {
   Status status = rooted.parent(path, &parent, name);
   if (!status.ok()) return status;
   if (mknodat(parent.get(), name, mode, device) != 0) {
-    struct stat info;
+    if (errno != EEXIST) return failed("make node", path);
     // The same node may be there already, of a root that has its own /dev.
-    if (errno != EEXIST || fstatat(parent.get(), name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
-        (info.st_mode & S_IFMT) != (mode & S_IFMT) || info.st_rdev != device) {
-      errno = EEXIST;
-      return failed("make node", path);
-    }
-    return fine();
+    struct stat info;
+    if (fstatat(parent.get(), name, &info, AT_SYMLINK_NOFOLLOW) != 0) return failed("make node", path);
+    bool same = (info.st_mode & S_IFMT) == (mode & S_IFMT) && info.st_rdev == device;
+    return same ? fine() : failed_with(EEXIST, "make node", path);
   }
   uid_t uid = static_cast<uid_t>(step.num(4));
   gid_t gid = static_cast<gid_t>(step.num(5));

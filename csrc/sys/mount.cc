@@ -28,15 +28,18 @@ constexpr PropagationWord kPropagationWords[] = {
 
 }  // namespace
 
-const char* context_message(int fs) {
+Status blame_context(int fs, const char* what) {
+  // One message is enough: a process reports one failure.
   static char message[256];
-  ssize_t n = read(fs, message, sizeof message - 1);
-  if (n <= 2) return "";
-  message[n] = '\0';
-  // "e overlay: text\\n": the first letter is the severity.
+  Status status = failed(what);
+  ssize_t size = read(fs, message, sizeof message - 1);
+  if (size <= 2) return status;
+  // "e overlay: text\n": the first letter is the severity.
+  message[size] = '\0';
   char* end = strchr(message, '\n');
   if (end != nullptr) *end = '\0';
-  return message + 2;
+  status.note = message + 2;
+  return status;
 }
 
 Status configure(int fs, const char* options) {
@@ -57,7 +60,7 @@ Status configure(int fs, const char* options) {
     } else {
       result = sys_fsconfig(fs, kFsconfigSetFlag, option, nullptr, 0);
     }
-    if (result != 0) return failed("mount option");
+    if (result != 0) return blame_context(fs, "mount option");
   }
   return fine();
 }
@@ -67,11 +70,12 @@ Status new_mount(const char* type, const char* source, uint64_t attributes, cons
   UniqueFd fs(sys_fsopen(type, kFsopenCloexec));
   if (!fs.ok()) return failed("open file system");
   if (source[0] != '\0' && sys_fsconfig(fs.get(), kFsconfigSetString, "source", source, 0) != 0) {
-    return failed("mount source");
+    return blame_context(fs.get(), "mount source");
   }
   Status status = configure(fs.get(), options);
   if (!status.ok()) return status;
-  if (sys_fsconfig(fs.get(), kFsconfigCreate, nullptr, nullptr, 0) != 0) return failed("mount");
+  if (sys_fsconfig(fs.get(), kFsconfigCreate, nullptr, nullptr, 0) != 0)
+    return blame_context(fs.get(), "mount");
   *out = UniqueFd(sys_fsmount(fs.get(), kFsmountCloexec, attributes));
   return out->ok() ? fine() : failed("mount");
 }

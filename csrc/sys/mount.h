@@ -25,9 +25,8 @@ Status set_propagation(int mount, const char* word);
 // Attaches a detached mount to what the target descriptor is.
 Status attach(int mount, int target);
 
-// Reads the kernel's words about a failure of a file system context; empty when it says nothing. The text
-// stays until the next call.
-const char* context_message(int fs);
+// The current errno, and what the kernel has written about it into the file system context.
+Status blame_context(int fs, const char* what);
 
 // Feeds comma-separated options to a file system context.
 Status configure(int fs, const char* options);
