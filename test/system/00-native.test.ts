@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import {
   createReadStream,
   existsSync,
@@ -7,6 +8,7 @@ import {
   readdirSync,
   readSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +19,7 @@ import { parseExitRecord } from '../../lib/native/messages.js';
 import { encodePlan } from '../../lib/spec/encode.js';
 import type { Step } from '../../lib/spec/steps.js';
 import { VainaError } from '../../lib/errors.js';
-import { until } from '../support/programs.js';
+import { SLOW, startNode, until } from '../support/programs.js';
 import {
   capture,
   containerPlan,
@@ -33,6 +35,8 @@ import {
 const DIRECT: Step[] = [['stdio', 0]];
 const PIPED: Step[] = [['stdio', 1]];
 const MEGABYTE = 1024 * 1024;
+
+const inDirectory = (runDir: string): Step[] => [['run-dir', runDir], ...PIPED];
 
 async function started(one: { started: Promise<{ kind: string }> }): Promise<Started> {
   const answer = await one.started;
@@ -204,11 +208,9 @@ describe('a monitor', function () {
   });
 
   describe('of a container with a directory', () => {
-    const detached = (runDir: string): Step[] => [['run-dir', runDir], ...PIPED];
-
     it('holds the lock, writes pid and record, and answers on ctl.sock', async () => {
       const runDir = place.runDir();
-      const one = launch(sh(detached(runDir), 'trap "exit 5" TERM; while :; do sleep 0.01; done'));
+      const one = launch(sh(inDirectory(runDir), 'trap "exit 5" TERM; while :; do sleep 0.01; done'));
       const { pid } = await started(one.container);
       expect(native().isLocked(join(runDir, 'alive'))).to.equal(true);
       expect(native().tryLock(join(runDir, 'alive'), true)).to.equal(-1);
@@ -246,7 +248,7 @@ describe('a monitor', function () {
 
     it('refuses a directory that another monitor has, and leaves it alone', async () => {
       const runDir = place.runDir();
-      const policy = detached(runDir);
+      const policy = inDirectory(runDir);
       const one = launch(sh(policy, 'sleep 1000'));
       await started(one.container);
       const two = launch([...sh(policy, 'true'), ['remove-run-dir']]);
@@ -260,7 +262,7 @@ describe('a monitor', function () {
 
     it('removes the directory when the plan says so', async () => {
       const runDir = place.runDir();
-      const one = launch([...sh(detached(runDir), 'exit 4'), ['remove-run-dir']]);
+      const one = launch([...sh(inDirectory(runDir), 'exit 4'), ['remove-run-dir']]);
       expect((await one.container.exited).exitCode).to.equal(4);
       expect(existsSync(runDir)).to.equal(false);
       await finish(one);
@@ -269,7 +271,7 @@ describe('a monitor', function () {
     it('lives on with detach when its channel closes, and dies without', async () => {
       const [first, second] = [place.runDir(), place.runDir()];
       const lives = launch(sh([['run-dir', first], ['stdio', 1], ['detach']], 'sleep 1000'));
-      const dies = launch(sh(detached(second), 'sleep 1000'));
+      const dies = launch(sh(inDirectory(second), 'sleep 1000'));
       await started(lives.container);
       await started(dies.container);
       lives.channel.close();
@@ -284,6 +286,30 @@ describe('a monitor', function () {
       await finish(lives);
       await finish(dies);
     });
+  });
+
+  it('ends fifty containers when the process that owns them is killed', async function () {
+    this.timeout(30_000);
+    const runDirs = Array.from({ length: 50 }, () => place.runDir());
+    const plans = runDirs.map((runDir) =>
+      sh(inDirectory(runDir), 'sleep 1000 & setsid sleep 1000 & exec sleep 1000'),
+    );
+    const file = join(place.directory, 'plans.json');
+    writeFileSync(file, JSON.stringify(plans));
+    const owner = startNode('test/support/children/monitors', [file]);
+    const [line] = (await once(owner.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
+    const pids = JSON.parse(line.toString()) as number[];
+    for (const pid of pids) expect(existsSync(`/proc/${pid}`), String(pid)).to.equal(true);
+    const before = performance.now();
+    owner.kill('SIGKILL');
+    const gone = (runDir: string) =>
+      existsSync(join(runDir, 'exit')) && !native().isLocked(join(runDir, 'alive'));
+    await until('all have ended', () => runDirs.every(gone), 5000);
+    expect(performance.now() - before).to.be.lessThan(1000 * SLOW);
+    for (const pid of pids) expect(existsSync(`/proc/${pid}`), String(pid)).to.equal(false);
+    for (const runDir of runDirs) {
+      expect(parseExitRecord(readFileSync(join(runDir, 'exit')))).to.include({ exitCode: 137, signal: 9 });
+    }
   });
 
   it('tells the step that failed, its error and what it was about', async () => {
