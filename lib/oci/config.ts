@@ -35,8 +35,10 @@ export function parseImageConfig(bytes: Uint8Array, where = 'image configuration
   const ids = arrayAt(rootfs, 'diff_ids', MAX_LAYERS, `${where}.rootfs`);
   const runtime = member(object, 'config');
   for (const name of ['created', 'author']) optionalString(object, name, where);
+  const { variant: _variant, 'os.version': _version, ...rest } = withoutNulls(object);
   return {
-    ...withoutNulls(object),
+    ...rest,
+    // Docker writes an empty variant for none.
     ...parsePlatform(object, where),
     rootfs: {
       type: 'layers',

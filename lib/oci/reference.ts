@@ -94,15 +94,15 @@ export function formatReference(reference: Reference): string {
   );
 }
 
-/** The short text that people of docker know: `docker.io/library/` and `docker.io/` left away. */
+/** The short text that people of docker know: `docker.io/` and `library/` left away where they come back when read. */
 export function familiarReference(reference: Reference): string {
   const text = formatReference(reference);
   if (reference.domain !== DEFAULT_DOMAIN) return text;
-  const path = text.slice(DEFAULT_DOMAIN.length + 1);
-  const [first, second] = reference.path.split('/', 2);
-  const short = first === 'library' && second !== undefined ? path.slice('library/'.length) : path;
-  // What is left away must come back when it is read again.
-  return formatReference(parseReference(short)) === text ? short : text;
+  const parts = reference.path.split('/');
+  const prefix =
+    parts.length === 2 && parts[0] === 'library' ? `${DEFAULT_DOMAIN}/library/` : `${DEFAULT_DOMAIN}/`;
+  const short = text.slice(prefix.length);
+  return isShortName(short) && !IDENTIFIER.test(short) ? short : text;
 }
 
 function splitReference(text: string): { name: string; tag?: string; digest?: Digest } {

@@ -43,6 +43,8 @@ export async function indexTar(
       next(refused(name, `has more than ${MAX_ARCHIVE_ENTRIES} entries`));
       return;
     }
+    // It fails together with the reader, which is listened to; without a listener of its own it would end the process.
+    content.on('error', () => undefined);
     content.on('end', () => next());
     content.resume();
   });

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VainaError } from '../errors.js';
-import { member, optionalMap, optionalString, asObject } from '../oci/guards.js';
+import { asObject, member, optionalMap, optionalString, readString } from '../oci/guards.js';
 import { parseStrictJson, type JsonObject } from '../util/strict-json.js';
 import { askHelper } from './credential-helper.js';
 import { homeOf } from './homes.js';
@@ -95,14 +95,19 @@ async function readAuthFile(path: string, legacy: boolean): Promise<AuthFile | u
     const store = legacy ? undefined : optionalString(top, 'credsStore', path);
     return {
       path,
-      auths: optionalMap(top, 'auths', path, asObject) ?? {},
-      helpers: optionalMap(top, 'credHelpers', path, (value) => String(value)) ?? {},
+      auths: optionalMap(top, 'auths', path, asObject) ?? nothing(),
+      helpers: optionalMap(top, 'credHelpers', path, readString) ?? nothing(),
       ...(store !== undefined && store !== '' && { store }),
     };
   } catch (cause) {
     // The message names the place, never the content, which may be a secret.
     throw new VainaError('ERR_INVALID_OPTION', `authentication file ${path} is malformed`, { path, cause });
   }
+}
+
+/** A map in which not even `toString` is found. */
+function nothing<T>(): Record<string, T> {
+  return Object.create(null) as Record<string, T>;
 }
 
 async function lookUp(

@@ -25,12 +25,13 @@ const SYSTEM_BUNDLES = [
 
 /**
  * The certificates for a registry (containers-certs.d(5)): `certDir`, else the first directory for `host[:port]` of the
- * usual places. The host's own authorities are trusted as well, as the peers do, or those of Node where it has none.
+ * usual places. The host's own authorities are trusted as well, as the peers do, or those of Node where it has none; none at all where nothing is to
+ * be verified.
  *
  * @throws VainaError `ERR_NO_SUCH_PATH`, `ERR_INVALID_OPTION` for a certificate without its key
  */
 export async function loadCertificates(host: string, settings: Settings): Promise<Certificates> {
-  const system = await systemAuthorities(settings.env);
+  const system = settings.tlsVerify ? await systemAuthorities(settings.env) : [];
   const directory = settings.certDir ?? (await findDirectory(host, settings.env));
   if (directory === undefined) return { ca: system, cert: [], key: [] };
   const names = (await list(directory, settings.certDir !== undefined)).sort();

@@ -1,16 +1,42 @@
 import { execFileSync } from 'node:child_process';
-import { createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { findArchived, openArchive, type ImageArchive } from '../../../lib/oci/archive.js';
+import {
+  findArchived,
+  openArchive,
+  type ArchivedImage,
+  type ImageArchive,
+} from '../../../lib/oci/archive.js';
 import { copy } from '../../../lib/oci/copy.js';
 import { digestOf, hexOf } from '../../../lib/oci/digest.js';
 import { MEDIA } from '../../../lib/oci/mediatypes.js';
 import type { CommittedImage } from '../../../lib/oci/types.js';
-import { blobsOf, dockerArchiveEntries, layoutEntries, makeImage, makeIndex, tarOf, writeTree, type TarEntry, type TestImage } from '../../support/images.js';
+import {
+  blobsOf,
+  dockerArchiveEntries,
+  layoutEntries,
+  makeImage,
+  makeIndex,
+  tarOf,
+  writeTree,
+  type TarEntry,
+  type TestImage,
+  type TestLayer,
+} from '../../support/images.js';
 import { MemorySink } from '../../support/memory-sink.js';
 import { failure } from '../../support/memory-source.js';
 
@@ -38,7 +64,10 @@ describe('oci archives', () => {
     return copy(findArchived(archive, name).source, new MemorySink());
   }
 
-  async function opens(input: string | Readable, work: (archive: ImageArchive) => Promise<void>): Promise<void> {
+  async function opens(
+    input: string | Readable,
+    work: (archive: ImageArchive) => Promise<void>,
+  ): Promise<void> {
     const archive = await openArchive(input, { tmpDir: directory });
     try {
       await work(archive);
@@ -74,7 +103,7 @@ describe('oci archives', () => {
         const taken = await take(archive, 'one:1');
         expect(taken.config.parsed.config?.User).to.equal('one');
         expect(taken.layers[0]).to.deep.include({ mediaType: MEDIA.ociLayer, digest: one.layers[0]?.diffId });
-        const second = await copy((archive.images[1] as { source: never }).source, new MemorySink());
+        const second = await copy((archive.images[1] as ArchivedImage).source, new MemorySink());
         expect(second.config.bytes).to.deep.equal(two.config.bytes);
         expect((await failure(take(archive))).code).to.equal('ERR_AMBIGUOUS_ID');
         expect((await failure(take(archive, 'nosuch'))).code).to.equal('ERR_NO_SUCH_IMAGE');
@@ -87,11 +116,15 @@ describe('oci archives', () => {
       for (const [name, bytes] of Object.entries(packed)) {
         const path = join(directory, name);
         writeFileSync(path, bytes);
-        const pieces = Array.from({ length: Math.ceil(bytes.length / 7) }, (_, i) => bytes.subarray(i * 7, i * 7 + 7));
+        const pieces = Array.from({ length: Math.ceil(bytes.length / 7) }, (_, i) =>
+          bytes.subarray(i * 7, i * 7 + 7),
+        );
         for (const input of [path, createReadStream(path), Readable.from(pieces, { objectMode: false })]) {
           const archive = await openArchive(input, { tmpDir: directory });
           expect((await take(archive, 'two')).config.bytes).to.deep.equal(two.config.bytes);
-          expect(readdirSync(directory)).not.to.satisfy((names: string[]) => names.some((n) => n.startsWith('vaina-')));
+          expect(readdirSync(directory)).not.to.satisfy((names: string[]) =>
+            names.some((n) => n.startsWith('vaina-')),
+          );
           await archive.close();
         }
         unlinkSync(path);
@@ -99,7 +132,7 @@ describe('oci archives', () => {
     });
 
     it('follows links inside, as docker save makes them for equal layers', async () => {
-      const id = hexOf((two.layers[0] as { diffId: never }).diffId);
+      const id = hexOf(firstLayer(two).diffId);
       const entries: TarEntry[] = dockerArchiveEntries([{ image: two, tags: ['two'] }]).map((entry) =>
         entry.name === `${id}.tar` ? { ...entry, name: `shared/layer.tar` } : entry,
       );
@@ -122,8 +155,10 @@ describe('oci archives', () => {
     });
 
     it('refuses links out of it, loops, and what is missing', async () => {
-      const id = hexOf((one.layers[0] as { diffId: never }).diffId);
-      const base = dockerArchiveEntries([{ image: one, tags: [] }]).filter(({ name }) => name !== `${id}.tar`);
+      const id = hexOf(firstLayer(one).diffId);
+      const base = dockerArchiveEntries([{ image: one, tags: [] }]).filter(
+        ({ name }) => name !== `${id}.tar`,
+      );
       const name = `${id}.tar`;
       const bad: TarEntry[][] = [
         [{ name, type: 'symlink', linkname: '/etc/passwd' }],
@@ -131,25 +166,57 @@ describe('oci archives', () => {
         [{ name, type: 'symlink', linkname: 'x/../../y' }],
         [{ name, type: 'link', linkname: '../etc/passwd' }],
         [{ name, type: 'symlink', linkname: name }],
-        [{ name, type: 'symlink', linkname: 'a' }, { name: 'a', type: 'symlink', linkname: name }],
+        [
+          { name, type: 'symlink', linkname: 'a' },
+          { name: 'a', type: 'symlink', linkname: name },
+        ],
         [{ name, type: 'symlink', linkname: 'nosuch' }],
         [{ name: `../${name}`, content: 'x' }],
         [{ name: `/${name}`, content: 'x' }],
         [],
-        [{ name, content: one.layers[0]?.plain as Buffer }, { name: `./${name}`, content: 'twice' }],
+        [
+          { name, content: one.layers[0]?.plain as Buffer },
+          { name: `./${name}`, content: 'twice' },
+        ],
       ];
       for (const entries of bad) await refuses(await written([...entries, ...base]));
     });
 
     it('refuses a malformed manifest.json', async () => {
-      const lists = ['{}', 'null', '[{}]', '[null]', '[{"Config":1,"Layers":[]}]', '[{"Config":"x","Layers":[1]}]', '[{"Config":"nosuch","Layers":[]}]', '[{"Config":"x","Config":"y","Layers":[]}]', '[{"Config":"x","Layers":[],"RepoTags":["BAD"]}]', '{'];
-      for (const content of lists) await refuses(await written([{ name: 'manifest.json', content }, { name: 'x', content: '{}' }]));
+      const lists = [
+        '{}',
+        'null',
+        '[{}]',
+        '[null]',
+        '[{"Config":1,"Layers":[]}]',
+        '[{"Config":"x","Layers":[1]}]',
+        '[{"Config":"nosuch","Layers":[]}]',
+        '[{"Config":"x","Config":"y","Layers":[]}]',
+        '[{"Config":"x","Layers":[],"RepoTags":["BAD"]}]',
+        '{',
+      ];
+      for (const content of lists)
+        await refuses(
+          await written([
+            { name: 'manifest.json', content },
+            { name: 'x', content: '{}' },
+          ]),
+        );
       const wrongCount = dockerArchiveEntries([{ image: two, tags: [] }]).map((entry) =>
-        entry.name === 'manifest.json' ? { ...entry, content: String(entry.content as string).replace(/"Layers":\["[^"]*",/, '"Layers":[') } : entry,
+        entry.name === 'manifest.json'
+          ? {
+              ...entry,
+              content: String(entry.content as string).replace(/"Layers":\["[^"]*",/, '"Layers":['),
+            }
+          : entry,
       );
-      expect(await refuses(await written(wrongCount))).to.include('2 layers').and.include('3 diff_ids');
+      expect(await refuses(await written(wrongCount)))
+        .to.include('2 layers')
+        .and.include('3 diff_ids');
       await refuses(await written([{ name: 'repositories', content: '{}' }]), 'ERR_UNSUPPORTED');
-      expect((await openArchive(await written([{ name: 'manifest.json', content: '[]' }]))).images).to.deep.equal([]);
+      await opens(await written([{ name: 'manifest.json', content: '[]' }]), async (archive) => {
+        expect(archive.images).to.deep.equal([]);
+      });
     });
 
     it('refuses a layer that is not what its configuration says', async () => {
@@ -193,15 +260,24 @@ describe('oci archives', () => {
       const arm = await makeImage({ platform: { os: 'linux', architecture: 'arm64' } });
       const index = makeIndex([arm, one]);
       const blobs = [...blobsOf(one), ...blobsOf(arm), index.bytes];
-      await opens(await written(layoutEntries([{ descriptor: index.descriptor, name: 'multi' }], blobs)), async (archive) => {
-        const taken = await copy(findArchived(archive).source, new MemorySink(), { platform: arm.config.parsed });
-        expect(taken.manifest.digest).to.equal(arm.manifest.descriptor.digest);
-        expect(taken.index?.digest).to.equal(index.descriptor.digest);
-      });
-      const flat = layoutEntries([], blobs).map((entry) => (entry.name === 'index.json' ? { ...entry, content: index.bytes } : entry));
+      await opens(
+        await written(layoutEntries([{ descriptor: index.descriptor, name: 'multi' }], blobs)),
+        async (archive) => {
+          const taken = await copy(findArchived(archive).source, new MemorySink(), {
+            platform: arm.config.parsed,
+          });
+          expect(taken.manifest.digest).to.equal(arm.manifest.descriptor.digest);
+          expect(taken.index?.digest).to.equal(index.descriptor.digest);
+        },
+      );
+      const flat = layoutEntries([], blobs).map((entry) =>
+        entry.name === 'index.json' ? { ...entry, content: index.bytes } : entry,
+      );
       await opens(await written(flat), async (archive) => {
         expect(archive.images).to.have.length(1);
-        const taken = await copy(findArchived(archive).source, new MemorySink(), { platform: arm.config.parsed });
+        const taken = await copy(findArchived(archive).source, new MemorySink(), {
+          platform: arm.config.parsed,
+        });
         expect(taken.manifest.digest).to.equal(arm.manifest.descriptor.digest);
       });
     });
@@ -210,7 +286,7 @@ describe('oci archives', () => {
       const sentinel = join(directory, 'sentinel');
       writeFileSync(sentinel, one.layers[0]?.bytes as Buffer);
       const entries = layoutEntries([{ descriptor: one.manifest.descriptor }], blobsOf(one));
-      const layer = `blobs/sha256/${hexOf((one.layers[0] as { descriptor: { digest: never } }).descriptor.digest)}`;
+      const layer = `blobs/sha256/${hexOf(firstLayer(one).descriptor.digest)}`;
       const replace: [string, (path: string) => void][] = [
         [layer, (path) => symlinkSync(sentinel, path)],
         [layer, (path) => symlinkSync('../../../sentinel', path)],
@@ -237,14 +313,22 @@ describe('oci archives', () => {
     it('refuses another version, a missing blob and a wrong one', async () => {
       const entries = layoutEntries([{ descriptor: one.manifest.descriptor }], blobsOf(one));
       const edit = (name: RegExp, content: string | undefined): TarEntry[] =>
-        entries.flatMap((entry) => (!name.test(entry.name) ? [entry] : content === undefined ? [] : [{ ...entry, content }]));
+        entries.flatMap((entry) =>
+          !name.test(entry.name) ? [entry] : content === undefined ? [] : [{ ...entry, content }],
+        );
       await refuses(await written(edit(/^oci-layout$/, '{"imageLayoutVersion":"2.0.0"}')));
       await refuses(await written(edit(/^oci-layout$/, '{}')));
       await refuses(await written(edit(/^index.json$/, '{"schemaVersion":2}')));
       await refuses(await written(edit(/^index.json$/, one.manifest.bytes.toString())));
       await refuses(await written(edit(new RegExp(hexOf(one.manifest.descriptor.digest)), undefined)));
-      await refuses(await written(edit(new RegExp(hexOf(one.manifest.descriptor.digest)), 'x')), 'ERR_DIGEST_MISMATCH');
-      await refuses(await written(edit(new RegExp(hexOf(one.config.descriptor.digest)), 'x')), 'ERR_DIGEST_MISMATCH');
+      await refuses(
+        await written(edit(new RegExp(hexOf(one.manifest.descriptor.digest)), 'x')),
+        'ERR_DIGEST_MISMATCH',
+      );
+      await refuses(
+        await written(edit(new RegExp(hexOf(one.config.descriptor.digest)), 'x')),
+        'ERR_DIGEST_MISMATCH',
+      );
     });
   });
 
@@ -259,7 +343,14 @@ describe('oci archives', () => {
     };
     const cases: [string, (block: Buffer) => void][] = [
       ['a negative size', (block) => block.fill(0xff, 124, 136)],
-      ['a huge size', (block) => Buffer.from([0x80, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).copy(block, 124)],
+      [
+        'a huge size',
+        (block) =>
+          Buffer.from([0x80, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).copy(
+            block,
+            124,
+          ),
+      ],
       ['a size that is no number', (block) => block.write('0000000009x\0', 124, 'latin1')],
       ['a size past the end', (block) => block.write('77777777777\0', 124, 'latin1')],
       ['an unknown type', (block) => block.write('S', 156, 'latin1')],
@@ -286,7 +377,15 @@ describe('oci archives', () => {
         writeFileSync(path, Buffer.concat(chunks));
         return path;
       };
-      for (const records of [{ size: '1e999' }, { size: '-1' }, { size: '' }, { size: '99999999999999999' }, { size: '2 ' }, { path: 'a\0b' }, { path: '../x' }]) {
+      for (const records of [
+        { size: '1e999' },
+        { size: '-1' },
+        { size: '' },
+        { size: '99999999999999999' },
+        { size: '2 ' },
+        { path: 'a\0b' },
+        { path: '../x' },
+      ]) {
         await refuses(await pax(records));
       }
     });
@@ -300,7 +399,10 @@ describe('oci archives', () => {
         cut: good.subarray(0, 700),
         'cut.gz': gzipSync(good).subarray(0, 300),
         'damaged.gz': Buffer.concat([gzipSync(good).subarray(0, 200), Buffer.alloc(200, 7)]),
-        'damaged.zst': Buffer.concat([execFileSync('zstd', ['-qc'], { input: good }).subarray(0, 100), Buffer.alloc(100, 7)]),
+        'damaged.zst': Buffer.concat([
+          execFileSync('zstd', ['-qc'], { input: good }).subarray(0, 100),
+          Buffer.alloc(100, 7),
+        ]),
         rootfs: await tarOf([{ name: 'etc/passwd', content: '' }]),
       };
       for (const [name, bytes] of Object.entries(files)) {
@@ -309,11 +411,9 @@ describe('oci archives', () => {
         await refuses(path);
         await refuses(Readable.from([bytes]));
       }
-      const bomb = join(directory, 'bomb.gz');
-      execFileSync('sh', ['-c', `head -c 500M /dev/zero | gzip -9 | gzip -9 > ${bomb}`]);
-      const double = join(directory, 'bomb.zst');
-      execFileSync('sh', ['-c', `head -c 500M /dev/zero | zstd -q > ${double}`]);
-      expect(await refuses(double)).to.match(/expands more than 1000 times/);
+      const bomb = join(directory, 'bomb.zst');
+      execFileSync('sh', ['-c', `head -c 100M /dev/zero | zstd -q > ${bomb}`]);
+      expect(await refuses(bomb)).to.match(/expands more than 1000 times/);
       await refuses(join(directory, 'nosuch'), 'ERR_NO_SUCH_PATH');
       writeFileSync(join(directory, 'x.bz2'), Buffer.from('BZh91AY&SY'));
       await refuses(join(directory, 'x.bz2'), 'ERR_UNSUPPORTED');
@@ -325,7 +425,9 @@ describe('oci archives', () => {
       const endless = new Readable({ read: () => undefined });
       endless.push(Buffer.alloc(2048));
       setTimeout(() => abort.abort(new Error('enough')), 30);
-      const error: unknown = await openArchive(endless, { signal: abort.signal, tmpDir: directory }).catch((e: unknown) => e);
+      const error: unknown = await openArchive(endless, { signal: abort.signal, tmpDir: directory }).catch(
+        (e: unknown) => e,
+      );
       expect(error).to.have.property('message', 'enough');
       expect(readdirSync(directory)).to.deep.equal([]);
       expect(endless.destroyed).to.equal(true);
@@ -344,3 +446,7 @@ describe('oci archives', () => {
     });
   });
 });
+
+function firstLayer(image: TestImage): TestLayer {
+  return image.layers[0] as TestLayer;
+}

@@ -184,7 +184,7 @@ describe('oci manifest', () => {
     if (parsed.kind !== 'manifest') throw new Error('not a manifest');
     const annotations = parsed.manifest.annotations ?? {};
     expect(Object.keys(annotations)).to.deep.equal(['__proto__', 'constructor']);
-    expect(annotations['toString']).to.equal(undefined);
+    expect('toString' in annotations).to.equal(false);
     expect(({} as Record<string, unknown>)['p']).to.equal(undefined);
   });
 });

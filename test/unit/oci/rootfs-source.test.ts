@@ -76,7 +76,9 @@ describe('oci rootfs source', () => {
       expect((await failure(source.manifest())).code, path).to.equal(code);
       await source.close();
     }
-    expect(() => rootfsSource('x', { changes: ['RUN x'] })).to.throw(VainaError).with.property('code', 'ERR_INVALID_OPTION');
+    expect(() => rootfsSource('x', { changes: ['RUN x'] }))
+      .to.throw(VainaError)
+      .with.property('code', 'ERR_INVALID_OPTION');
   });
 
   it('notices an archive that changes while it is read', async () => {
