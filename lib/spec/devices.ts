@@ -68,7 +68,8 @@ export function parseDevice(text: string): DeviceRequest {
   const secondIsMode = second !== undefined && third === undefined && !second.startsWith('/');
   const access = (secondIsMode ? second : third) ?? 'rwm';
   const destination = secondIsMode ? source : (second ?? source);
-  if (parts.length > 3 || !/^(?!.*(.).*\1)[rwm]+$/.test(access)) {
+  const letters = /^[rwm]{1,3}$/.test(access) && new Set(access).size === access.length;
+  if (parts.length > 3 || !letters) {
     throw invalid(
       'devices',
       `device ${JSON.stringify(text)} is not of the form /dev/host[:/dev/container][:rwm]`,

@@ -77,14 +77,14 @@ function plain(argument: StepArgument): string {
 
 function bits(names: Bits): Formatter {
   return (argument) => {
-    let rest = Number(argument);
+    let rest = BigInt(argument as number);
     const found: string[] = [];
     for (const [name, bit] of names) {
-      if ((rest & bit) === 0) continue;
+      if ((rest & BigInt(bit)) === 0n) continue;
       found.push(name);
-      rest &= ~bit;
+      rest &= ~BigInt(bit);
     }
-    if (rest !== 0) found.push(`0x${(rest >>> 0).toString(16)}`);
+    if (rest !== 0n) found.push(`0x${rest.toString(16)}`);
     return found.length > 0 ? found.join('|') : '0';
   };
 }

@@ -67,7 +67,10 @@ describe('spec: what other runtimes make of it', () => {
       });
 
       it('runs the default', () => {
-        const text = runWith(runtime, 'id; grep -E "^(Cap|NoNewPrivs|Seccomp:|Umask)" /proc/self/status; hostname | wc -c');
+        const text = runWith(
+          runtime,
+          'id; grep -E "^(Cap|NoNewPrivs|Seccomp:|Umask)" /proc/self/status; hostname | wc -c',
+        );
         expect(text).to.match(/^uid=0(\(root\))? gid=0/);
         expect(text).to.match(/CapEff:\t00000000800405fb\nCapBnd:\t00000000800405fb\nCapAmb:\t0+\n/);
         expect(text).to.match(/NoNewPrivs:\t0\nSeccomp:\t2\n/);
@@ -92,15 +95,23 @@ describe('spec: what other runtimes make of it', () => {
           },
         );
         expect(text.split('\n').slice(0, 4)).to.deep.equal(['1000', '1000 50', '100', '1']);
-        expect(text).to.match(/Read-only file system/).and.match(/localhost\n$/);
+        expect(text)
+          .to.match(/Read-only file system/)
+          .and.match(/localhost\n$/);
       });
 
       it('runs a privileged one on the host network', () => {
-        const text = runWith(runtime, 'grep -E "^(CapEff|Seccomp:)" /proc/self/status; grep -c " /proc/" /proc/self/mounts; true', {
-          privileged: true,
-          network: 'host',
-        });
-        expect(text).to.match(/CapEff:\t0*1f+/).and.match(/Seccomp:\t0\n0\n$/);
+        const text = runWith(
+          runtime,
+          'grep -E "^(CapEff|Seccomp:)" /proc/self/status; grep -c " /proc/" /proc/self/mounts; true',
+          {
+            privileged: true,
+            network: 'host',
+          },
+        );
+        expect(text)
+          .to.match(/CapEff:\t0*1f+/)
+          .and.match(/Seccomp:\t0\n0\n$/);
       });
     });
   }

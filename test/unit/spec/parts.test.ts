@@ -6,7 +6,6 @@ import { compileEnvironment, mergeEnvironment } from '../../../lib/spec/environm
 import { compileMasks } from '../../../lib/spec/masks.js';
 import { parseMountOptions } from '../../../lib/spec/mount-options.js';
 import { cleanPath, isBelow, pathDepth } from '../../../lib/spec/paths.js';
-import { matchesGlob } from '../../../lib/util/glob.js';
 import { compileRlimits, INFINITY, parseUlimit } from '../../../lib/spec/rlimits.js';
 import { parseSecurityOpt } from '../../../lib/spec/security-opt.js';
 import { formatSpec, parseExact } from '../../../lib/spec/spec-json.js';
@@ -33,7 +32,7 @@ describe('compileCommand', () => {
   ];
   for (const [options, config, args] of table) {
     it(`${JSON.stringify(options)} with ${JSON.stringify(config)} runs ${args.join(' ')}`, () => {
-      expect(compileCommand(options, config as never)).to.deep.equal(args);
+      expect(compileCommand(options, config)).to.deep.equal(args);
     });
   }
 
@@ -147,36 +146,6 @@ describe('paths', () => {
       isBelow('/a', '/a'),
       isBelow('/a', '/'),
     ]).to.deep.equal([true, false, true, true]);
-  });
-
-  const globs: [string, string, boolean][] = [
-    ['/proc/*', '/proc/acpi', true],
-    ['/proc/*', '/proc/a/b', false],
-    ['/*', '/proc/acpi', false],
-    ['/proc/a*', '/proc/kcore', false],
-    ['/proc/ac?i', '/proc/acpi', true],
-    ['/proc/[a-c]cpi', '/proc/acpi', true],
-    ['/proc/[^a-c]cpi', '/proc/acpi', false],
-    ['/proc/[!a]cpi', '/proc/acpi', true],
-    ['/proc/*c*i*', '/proc/acpi', true],
-    ['/proc/*x*', '/proc/acpi', false],
-    ['/proc/acp', '/proc/acpi', false],
-    ['/proc/a.pi', '/proc/acpi', false],
-    ['/proc/\\*', '/proc/*', true],
-    ['/proc/(a+)+$', '/proc/aaaa', false],
-    ['/proc/[', '/proc/[', true],
-    ['/sys/devices/system/cpu/cpu*/thermal_throttle', '/sys/devices/system/cpu/cpu12/thermal_throttle', true],
-  ];
-  for (const [pattern, path, matches] of globs) {
-    it(`${pattern} ${matches ? 'matches' : 'does not match'} ${path}`, () => {
-      expect(matchesGlob(pattern, path)).to.equal(matches);
-    });
-  }
-
-  it('match in no time', () => {
-    const before = performance.now();
-    matchesGlob(`/${'*a'.repeat(500)}b`, `/${'a'.repeat(2000)}`);
-    expect(performance.now() - before).to.be.below(500);
   });
 });
 
