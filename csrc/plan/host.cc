@@ -33,6 +33,8 @@ Status run_step(const Step& step, HostState* state) {
 }  // namespace
 
 Status run_host(const Plan& plan, HostState* state, uint32_t* failed_index) {
+  while (state->cgroup_count > 0) state->cgroups[--state->cgroup_count].directory.reset();
+  state->user_namespace.reset();
   for (const Step& step : plan.steps(Phase::kHost)) {
     Status status = run_step(step, state);
     if (status.ok()) continue;

@@ -18,7 +18,8 @@ struct HostState {
   UniqueFd user_namespace;
 };
 
-// Runs the steps of the host phase. On failure *failed_index is the step; run_after undoes what was done.
+// Runs the steps of the host phase, into a new state or (a restart) over an old one. On failure *failed_index
+// is the step; run_after undoes what was done.
 Status run_host(const Plan& plan, HostState* state, uint32_t* failed_index);
 
 // Out-of-memory kills, peak memory and processor time of the cgroups of `cgroup-enter`; before run_after.

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../sys/capabilities.h"
+#include "../sys/memory.h"
 #include "../sys/syscalls.h"
 #include "inside.h"
 
@@ -37,8 +38,10 @@ void give_stdio(uid_t uid, bool own_terminal) {
 
 Status set_groups(const Step& step, const Inside& inside, gid_t gid) {
   uint32_t extra = step.count() - 2;
-  gid_t groups[kMaxGroups];
   if (extra >= kMaxGroups) return failed_with(E2BIG, "set groups");
+  Memory<gid_t> memory(extra + 1);
+  if (!memory.ok()) return failed("set groups");
+  gid_t* groups = memory.get();
   uint32_t count = 0;
   groups[count++] = gid;
   for (uint32_t i = 0; i < extra; i++) {

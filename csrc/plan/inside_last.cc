@@ -1,4 +1,3 @@
-#include <alloca.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "../store/storage.h"
 #include "../sys/exec.h"
+#include "../sys/memory.h"
 #include "../sys/process.h"
 #include "../sys/reaper.h"
 #include "../sys/syscalls.h"
@@ -55,20 +55,18 @@ const char* find_path(const char* const* environment) {
 
 Status run_program(const Step& step, Inside* inside) {
   if (step.count() == 0) return failed_with(EINVAL, "exec");
-  const char* none[] = {nullptr};
-  const char** environment = none;
-  if (inside->env_set) {
-    environment = static_cast<const char**>(alloca((inside->env.count() + 1) * sizeof(char*)));
-    inside->env.strings(0, environment);
-  }
-  const char** argv = static_cast<const char**>(alloca((step.count() + 1) * sizeof(char*)));
-  step.strings(0, argv);
+  uint32_t variables = inside->env_set ? inside->env.count() : 0;
+  Memory<const char*> environment(variables + 1), argv(step.count() + 1);
+  if (!environment.ok() || !argv.ok()) return failed("exec", step.str(0));
+  if (variables > 0) inside->env.strings(0, environment.get());
+  step.strings(0, argv.get());
   if (inside->init) {
     Status status = leave_reaper(inside);
     if (!status.ok()) return status;
   }
   unblock_signals();
-  return failed_with(execute(argv, environment, find_path(environment)), "exec", step.str(0));
+  return failed_with(execute(argv.get(), environment.get(), find_path(environment.get())), "exec",
+                     step.str(0));
 }
 
 }  // namespace

@@ -158,6 +158,8 @@ Status become_root() {
 
 void run_newborn(const SpawnRequest& request, const ClonePhase& phase, const int* stdio, int report,
                  int channel) {
+  // Nobody may look into what is left of the monitor here. (Maps are written first: see spawn().)
+  if (!phase.maps.any()) set_dumpable(false);
   reset_signal_actions();
   setsid();
   uint32_t step = kNoStep;

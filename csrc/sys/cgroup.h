@@ -38,8 +38,8 @@ Status attach_device_filter(const char* directory, const void* program, uint32_t
 
 Status open_cgroup(const char* directory, CgroupMembership* out);
 
-// A file to which a process with one thread writes "0" to move itself into the cgroup; the rights that count
-// are those of whoever opened it.
+// A file of a v1 cgroup to which a process with one thread writes "0" to move itself into the cgroup; the
+// rights that count are those of whoever opened it.
 Status open_cgroup_entry(const CgroupMembership& membership, UniqueFd* out);
 
 // Adds what this cgroup knows to *usage.

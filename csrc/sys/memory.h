@@ -1,0 +1,30 @@
+#pragma once
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+namespace vaina {
+
+// Zeroed memory straight from the kernel, for what may be large: the stack may have got a low limit.
+template <typename T>
+class Memory {
+ public:
+  explicit Memory(size_t count) : size_(count * sizeof(T)) {
+    void* memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory != MAP_FAILED) data_ = static_cast<T*>(memory);
+  }
+  ~Memory() {
+    if (data_ != nullptr) munmap(data_, size_);
+  }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+
+  bool ok() const { return data_ != nullptr; }
+  T* get() const { return data_; }
+
+ private:
+  size_t size_;
+  T* data_ = nullptr;
+};
+
+}  // namespace vaina
