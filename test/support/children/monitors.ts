@@ -9,9 +9,10 @@ import type { Plan } from '../../../lib/spec/steps.js';
 async function main(): Promise<void> {
   const plans = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as Plan[];
   const answers = await Promise.all(
-    plans.map(
-      (plan) => ControlChannel.launch(native(), encodePlan(plan), [-1, -1, -1]).channel.container?.started,
-    ),
+    plans.map(async (plan) => {
+      const { channel } = ControlChannel.launch(native(), encodePlan(plan), [-1, -1, -1]);
+      return channel.container?.started;
+    }),
   );
   const pids = answers.map((answer) => (answer?.kind === 'started' ? answer.pid : 0));
   process.stdout.write(`${JSON.stringify(pids)}\n`);
