@@ -173,7 +173,11 @@ describe('compileSpec', () => {
       if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(frozen);
       return value;
     };
-    const options = frozen({ privileged: true, network: 'host', volumes: ['/srv/data:/d'] });
+    const options = frozen<ContainerOptions>({
+      privileged: true,
+      network: 'host',
+      volumes: ['/srv/data:/d'],
+    });
     expect(() =>
       compileSpec(options, frozen(structuredClone(FACTS)), frozen(structuredClone(ROOTLESS)), PATHS),
     ).to.not.throw();
