@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { extract, type Header as DeclaredHeader } from 'tar-stream';
+import type { Header as DeclaredHeader } from 'tar-stream';
 import { VainaError } from '../errors.js';
 import { readRange } from '../util/read-range.js';
 import { quote } from '../util/text.js';
@@ -37,6 +37,8 @@ export async function indexTar(
 ): Promise<Map<string, TarMember>> {
   const members = new Map<string, TarMember>();
   const headers: Header[] = [];
+  // Loaded when it is needed: few programs read archives.
+  const { extract } = await import('tar-stream');
   const reader = extract();
   reader.on('entry', (header, content, next) => {
     if (headers.push(header as Header) > MAX_ARCHIVE_ENTRIES) {

@@ -1,6 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { rootCertificates } from 'node:tls';
 import { VainaError } from '../errors.js';
 import { homeOf } from './homes.js';
 import type { Settings } from './options.js';
@@ -63,6 +62,7 @@ async function systemAuthorities(env: NodeJS.ProcessEnv): Promise<string[]> {
     const bundle = await readFile(path, 'utf8').catch(() => '');
     if (bundle.includes('-----BEGIN CERTIFICATE-----')) return [bundle, ...extra];
   }
+  const { rootCertificates } = await import('node:tls');
   return [...rootCertificates, ...extra];
 }
 

@@ -1,8 +1,8 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { Agent as HttpAgent } from 'node:http';
+import type { Agent as HttpsAgent } from 'node:https';
 import { createRequire } from 'node:module';
 import type { Readable } from 'node:stream';
-import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { AxiosStatic } from 'axios';
 import { VainaError } from '../errors.js';
 import { connectionFailure, publicUrl } from './failure.js';
@@ -40,7 +40,7 @@ const MAX_DRAIN = 64 * 1024;
 export class Transport {
   readonly #registry: string;
   readonly #settings: Settings;
-  readonly #http = new HttpAgent({ keepAlive: true });
+  #http: Promise<HttpAgent> | undefined;
   #https: Promise<{ own: HttpsAgent; other: HttpsAgent }> | undefined;
 
   /** @param registry - `host[:port]` */
@@ -78,7 +78,7 @@ export class Transport {
 
   /** Closes the connections that are kept. */
   async close(): Promise<void> {
-    this.#http.destroy();
+    (await this.#http)?.destroy();
     const agents = await this.#https?.catch(() => undefined);
     agents?.own.destroy();
     agents?.other.destroy();
@@ -87,7 +87,7 @@ export class Transport {
   async #exchange(request: Request): Promise<Answer> {
     const { url, signal } = request;
     const { stallTimeout, env } = this.#settings;
-    const agents = url.protocol === 'https:' ? await (this.#https ??= this.#makeAgents()) : undefined;
+    const agent = await this.#agentFor(url);
     signal?.throwIfAborted();
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), stallTimeout);
@@ -111,8 +111,7 @@ export class Transport {
         maxBodyLength: Infinity,
         validateStatus: () => true,
         proxy: proxyFor(url, env) ?? false,
-        httpAgent: this.#http,
-        ...(agents && { httpsAgent: url.host === this.#registry ? agents.own : agents.other }),
+        [url.protocol === 'https:' ? 'httpsAgent' : 'httpAgent']: agent,
         signal: signal ? AbortSignal.any([signal, limit.signal]) : limit.signal,
       });
       const headers = response.headers as Record<string, unknown>;
@@ -129,29 +128,39 @@ export class Transport {
     }
   }
 
+  async #agentFor(url: URL): Promise<HttpAgent> {
+    if (url.protocol === 'https:') {
+      const agents = await (this.#https ??= this.#makeAgents());
+      return url.host === this.#registry ? agents.own : agents.other;
+    }
+    return (this.#http ??= import('node:http').then(({ Agent }) => new Agent({ keepAlive: true })));
+  }
+
+  /** Node's own modules for this are loaded late too: a program that only runs containers does without. */
   async #makeAgents(): Promise<{ own: HttpsAgent; other: HttpsAgent }> {
+    const [{ Agent }, { createSecureContext }] = await Promise.all([
+      import('node:https'),
+      import('node:tls'),
+    ]);
     const { tlsVerify } = this.#settings;
     const { ca, cert, key } = await loadCertificates(this.#registry, this.#settings);
     // Reading some hundred authorities takes 50 ms: once here, not for each connection.
     const trusting: SecureContextOptions = { minVersion: 'TLSv1.2', ...(tlsVerify && { ca }) };
-    const secureContext = this.#contextOf(trusting);
-    const other = new HttpsAgent({ keepAlive: true, rejectUnauthorized: tlsVerify, secureContext });
-    if (cert.length === 0) return { own: other, other };
-    const named = this.#contextOf({ ...trusting, cert, key });
-    return {
-      own: new HttpsAgent({ keepAlive: true, rejectUnauthorized: tlsVerify, secureContext: named }),
-      other,
+    const contextOf = (options: SecureContextOptions): SecureContext => {
+      try {
+        return createSecureContext(options);
+      } catch (cause) {
+        throw new VainaError(
+          'ERR_INVALID_OPTION',
+          `a certificate or key for ${this.#registry} is malformed`,
+          { cause },
+        );
+      }
     };
-  }
-
-  #contextOf(options: SecureContextOptions): SecureContext {
-    try {
-      return createSecureContext(options);
-    } catch (cause) {
-      throw new VainaError('ERR_INVALID_OPTION', `a certificate or key for ${this.#registry} is malformed`, {
-        cause,
-      });
-    }
+    const common = { keepAlive: true, rejectUnauthorized: tlsVerify };
+    const other = new Agent({ ...common, secureContext: contextOf(trusting) });
+    if (cert.length === 0) return { own: other, other };
+    return { own: new Agent({ ...common, secureContext: contextOf({ ...trusting, cert, key }) }), other };
   }
 }
 
