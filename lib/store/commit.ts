@@ -1,4 +1,4 @@
-import type { CommittedImage, Descriptor, Digest } from '../oci/types.js';
+import type { CommittedImage, Descriptor } from '../oci/types.js';
 import type { Database } from './database.js';
 import { setName } from './images.js';
 import type { BuiltLayer } from './sink.js';
@@ -59,6 +59,6 @@ export function writeCommit(database: Database, commit: Commit): void {
         ...[id, position, layer.chainId],
       );
     }
-    for (const name of names) setName(database, name, id, manifest.digest as Digest);
+    for (const name of names) setName(database, name, id, manifest.digest);
   }, true);
 }

@@ -45,12 +45,12 @@ export class ContainerRow {
 
   /** What is fixed, as it was inserted. Parsed when it is first asked for: a list need not. */
   get record(): unknown {
-    return (this.#parsedRecord ??= JSON.parse(this.#record));
+    return (this.#parsedRecord ??= JSON.parse(this.#record) as unknown);
   }
 
   /** What changes, as it was last saved. */
   get state(): unknown {
-    return (this.#parsedState ??= JSON.parse(this.#state));
+    return (this.#parsedState ??= JSON.parse(this.#state) as unknown);
   }
 }
 

@@ -225,7 +225,7 @@ function loadDriver(): Constructor {
   const builtIn = quietly(() => load<NodeSqlite>('node:sqlite')?.DatabaseSync);
   if (builtIn) return builtIn;
   const package_ = load<typeof BetterSqlite>('better-sqlite3');
-  if (package_) return package_ as unknown as Constructor;
+  if (package_) return package_;
   throw new VainaError('ERR_HOST_UNSUPPORTED', 'this Node.js has no SQLite', {
     hint: 'use Node.js 22.13 or later, or `npm install better-sqlite3`',
   });
@@ -242,11 +242,12 @@ function load<T>(name: string): T | undefined {
 
 /** Node 22 prints that node:sqlite is experimental; a library prints nothing. */
 function quietly<T>(work: () => T): T {
-  const { emitWarning } = process;
+  const own = Object.getOwnPropertyDescriptor(process, 'emitWarning');
   process.emitWarning = () => undefined;
   try {
     return work();
   } finally {
-    process.emitWarning = emitWarning;
+    if (own) Object.defineProperty(process, 'emitWarning', own);
+    else Reflect.deleteProperty(process, 'emitWarning');
   }
 }

@@ -45,7 +45,7 @@ export interface UnpackOptions {
  * stream throw
  */
 export async function unpackLayer(content: Readable, options: UnpackOptions): Promise<Unpacked> {
-  const source = content[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  const source = content[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   const sink = new PlainSink(options.worker);
   try {
     const head: Buffer[] = [];
@@ -80,7 +80,7 @@ export async function unpackLayer(content: Readable, options: UnpackOptions): Pr
 }
 
 async function feed(
-  source: AsyncIterator<Buffer>,
+  source: AsyncIterator<Buffer, undefined>,
   first: Buffer,
   stage: Stage | DirectStage,
   options: UnpackOptions,

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 export class Sentinel {
   readonly directory: string;
   readonly file: string;
-  readonly #before: string;
+  #before: string;
 
   constructor(parent: string) {
     this.directory = join(parent, `sentinel-${Math.random().toString(36).slice(2)}`);
@@ -25,6 +25,12 @@ export class Sentinel {
       lines.push([name, mode, uid, gid, mtimeMs, ctimeMs, size, nlink].join(' '));
     }
     return `${lines.join('\n')}\n${readFileSync(this.file, 'utf8')}`;
+  }
+
+  /** The same place, as it is from now on. */
+  again(): this {
+    this.#before = this.#state();
+    return this;
   }
 
   expectUntouched(): void {
