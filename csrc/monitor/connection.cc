@@ -76,7 +76,8 @@ size_t wanted(const Connection& connection) {
 
 // Takes the descriptors of a received message. False when there are some where none may be.
 bool take_descriptors(msghdr* message, bool allowed, Request* request) {
-  bool valid = (message->msg_flags & MSG_CTRUNC) == 0;
+  bool valid = true;
+  if (message->msg_flags & MSG_CTRUNC) request->fds_lost = true;
   for (cmsghdr* part = CMSG_FIRSTHDR(message); part != nullptr; part = CMSG_NXTHDR(message, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
     size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -84,8 +85,10 @@ bool take_descriptors(msghdr* message, bool allowed, Request* request) {
       int fd;
       memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
       UniqueFd owner(fd);
-      if (!allowed || request->fd_count == kMaxRequestFds) {
+      if (!allowed) {
         valid = false;
+      } else if (request->fd_count == kMaxRequestFds) {
+        request->fds_lost = true;
       } else {
         request->fds[request->fd_count++] = take(owner);
       }
@@ -124,9 +127,14 @@ void complete(Connection* connection, size_t size) {
   request.type = static_cast<Message>(get_u16(connection->header + 4));
   request.tag = get_u32(connection->header + 8);
   request.size = size - kHeaderSize;
-  handle_request(connection, &request);
+  if (request.fds_lost) {
+    send_error(connection, request.tag, EMFILE, "receive descriptors");
+  } else {
+    handle_request(connection, &request);
+  }
   for (UniqueFd& fd : request.fds) fd.reset();
   request.fd_count = 0;
+  request.fds_lost = false;
   connection->received = 0;
 }
 
@@ -209,6 +217,12 @@ void announce_failure(uint32_t target, const Body& failure) {
 void announce_end(uint32_t target, const char* record, size_t size) {
   for (Connection* connection = connections; connection != nullptr; connection = connection->next) {
     connection->announce(target, Message::kExited, record, size, true);
+  }
+}
+
+void handle_waiting_requests() {
+  for (Connection* connection = connections; connection != nullptr; connection = connection->next) {
+    if (!connection->closed) on_readable(connection, EPOLLIN);
   }
 }
 

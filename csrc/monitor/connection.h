@@ -21,6 +21,7 @@ struct Request {
   size_t size;
   UniqueFd fds[kMaxRequestFds];
   uint32_t fd_count;
+  bool fds_lost;  // our table was full, or there were too many
 };
 
 // What a client still waits for.
@@ -46,6 +47,9 @@ bool expect(Connection* connection, Wait what, uint32_t tag, uint32_t target);
 void announce_start(uint32_t target, const Body& started);
 void announce_failure(uint32_t target, const Body& failure);
 void announce_end(uint32_t target, const char* record, size_t size);
+
+// Handles what has been sent and not been read yet.
+void handle_waiting_requests();
 
 // Deletes what was closed; outside of all handlers.
 void delete_closed_connections();

@@ -27,6 +27,7 @@ namespace {
 constexpr uint32_t kMaxSessions = 1024;
 constexpr uint32_t kSetupFailed = 125;
 constexpr uint64_t kMillisecond = 1000000;
+constexpr uint64_t kAcceptPause = 100 * kMillisecond;
 
 // All that a monitor knows. There is one, and it lives as long as the program.
 struct Monitor {
@@ -37,12 +38,15 @@ struct Monitor {
   UniqueFd listener;
   Watch listener_watch;
   Timer kill_timer;
+  Timer accept_timer;
   Connection* owner = nullptr;  // on descriptor 3
   Process* container = nullptr;
   Process* sessions = nullptr;
   uint32_t session_count = 0;
   uint32_t last_target = 0;
   uint64_t oom_kills = 0;  // as last seen
+  // Only who holds the lock may undo things: the cgroup could be another monitor's.
+  bool responsible = false;
   bool ending = false;
 };
 
@@ -61,7 +65,34 @@ void fill_failure(Body* body, uint32_t index, const Status& status) {
   fill_failure(body, index, static_cast<uint32_t>(status.error), kSetupFailed, text);
 }
 
-// Undoes the host phase. Only who has the lock may: the cgroup could be another monitor's.
+void on_connect(void*, uint32_t);
+
+void accept_again(void*) {
+  if (monitor->listener.ok()) {
+    watch(&monitor->listener_watch, monitor->listener.get(), EPOLLIN, on_connect, nullptr);
+  }
+}
+
+void on_connect(void*, uint32_t) {
+  for (;;) {
+    UniqueFd fd(accept4(monitor->listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!fd.ok()) {
+      // Still waiting to be accepted, it would wake us without end.
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+        unwatch(&monitor->listener_watch);
+        set_timer(&monitor->accept_timer, monotonic_nanoseconds() + kAcceptPause, accept_again, nullptr);
+      }
+      return;
+    }
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) continue;
+    if (peer.uid != 0 && peer.uid != geteuid()) continue;
+    open_connection(take(fd));
+  }
+}
+
+// Runs the after phase, and lets go of the directory.
 void clean_up() {
   Step step;
   const Plan& plan = monitor->file.plan();
@@ -71,14 +102,17 @@ void clean_up() {
   if (monitor->policy.run_dir != nullptr && plan.find(Op::kRemoveRunDir, &step)) {
     (void)remove_run_dir(monitor->policy.run_dir);
   }
+  // Who came before the lock is free gets an answer.
+  if (monitor->listener.ok()) on_connect(nullptr, EPOLLIN);
   unwatch(&monitor->listener_watch);
   monitor->listener.reset();
   monitor->run_dir.release();
+  handle_waiting_requests();
 }
 
 [[noreturn]] void end_with_failure(const Body& failure) {
   monitor->ending = true;
-  if (monitor->policy.run_dir == nullptr || monitor->run_dir.locked()) clean_up();
+  if (monitor->responsible) clean_up();
   announce_failure(0, failure);
   _exit(1);
 }
@@ -157,24 +191,14 @@ void kill_all() {
   }
 }
 
-void on_connect(void*, uint32_t) {
-  for (;;) {
-    UniqueFd fd(accept4(monitor->listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!fd.ok()) return;
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) continue;
-    if (peer.uid != 0 && peer.uid != geteuid()) continue;
-    open_connection(take(fd));
-  }
-}
-
 void open_run_dir() {
   const char* path = monitor->policy.run_dir;
+  monitor->responsible = path == nullptr;
   if (path == nullptr) return;
   Step step;
   uint32_t index = monitor->file.plan().find(Op::kRunDir, &step) ? step.index() : kNoStep;
   Status status = monitor->run_dir.open(path);
+  monitor->responsible = status.ok();
   if (status.ok()) status = monitor->run_dir.listen(&monitor->listener);
   if (!status.ok()) end_with_failure(index, status);
   if (!watch(&monitor->listener_watch, monitor->listener.get(), EPOLLIN, on_connect, nullptr)) {

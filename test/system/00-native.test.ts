@@ -15,11 +15,11 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { ControlChannel, type Started } from '../../lib/native/control.js';
 import { native } from '../../lib/native/index.js';
-import { parseExitRecord } from '../../lib/native/messages.js';
+import { encodeMessage, MESSAGE, parseExitRecord } from '../../lib/native/messages.js';
 import { encodePlan } from '../../lib/spec/encode.js';
 import type { Step } from '../../lib/spec/steps.js';
 import { VainaError } from '../../lib/errors.js';
-import { SLOW, startNode, until } from '../support/programs.js';
+import { REPO, SLOW, startNode, until } from '../support/programs.js';
 import {
   capture,
   containerPlan,
@@ -312,6 +312,33 @@ describe('a monitor', function () {
     }
   });
 
+  it('takes its container with it when it is killed, and says so', async () => {
+    const one = launch(sh(inDirectory(place.runDir()), 'sleep 1000 & exec sleep 1000'));
+    const { pid } = await started(one.container);
+    process.kill(one.pid, 'SIGKILL');
+    const error: unknown = await one.container.exited.catch((reason: unknown) => reason);
+    expect(VainaError.is(error, 'ERR_MONITOR_LOST')).to.equal(true);
+    await until('the container has ended', () => !existsSync(`/proc/${pid}`), 2000);
+    await finish(one);
+    const late: unknown = await one.channel.stop().catch((reason: unknown) => reason);
+    expect(VainaError.is(late, 'ERR_MONITOR_LOST')).to.equal(true);
+  });
+
+  it('answers too many descriptors with an error', async () => {
+    const runDir = place.runDir();
+    const one = launch(sh(inDirectory(runDir), 'sleep 1000'));
+    await started(one.container);
+    const fd = native().connect(runDir);
+    native().send(fd, encodeMessage(MESSAGE.exec, 7, Buffer.alloc(4)), [fd, fd, fd, fd, fd]);
+    const reply = Buffer.alloc(100);
+    await until('it answers', () => readSome(fd, reply) > 0);
+    expect(reply.readUInt16LE(4)).to.equal(MESSAGE.error);
+    expect(reply.readUInt32LE(8)).to.equal(7);
+    native().close(fd);
+    await one.channel.stop(9, 0);
+    await finish(one);
+  });
+
   it('tells the step that failed, its error and what it was about', async () => {
     const plan = containerPlan(place, DIRECT, ['true']).flatMap((step): Step[] =>
       step[0] === 'pivot-root' ? [['bind', '/nonexistent/source', '/x', 0, 0, ''], step] : [step],
@@ -520,7 +547,9 @@ describe('a monitor', function () {
     await finish(one);
   });
 
-  it('is small', async () => {
+  it('is small', async function () {
+    // The build with sanitizers is not.
+    if (statSync(join(REPO, 'build/Release/monitor')).size > MEGABYTE) this.skip();
     const log = join(place.runDir(), 'log');
     const one = launch(
       sh(
@@ -591,9 +620,9 @@ describe('a monitor', function () {
   });
 });
 
-function readSome(fd: number): number {
+function readSome(fd: number, into = Buffer.alloc(16)): number {
   try {
-    return readSync(fd, Buffer.alloc(16));
+    return readSync(fd, into);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return -1;
     throw error;
