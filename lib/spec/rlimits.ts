@@ -44,7 +44,7 @@ export function parseUlimit(text: string): OciRlimit {
   const hard = match[3] === undefined ? soft : value(match[3]);
   if (soft > INFINITY || hard > INFINITY) throw invalid(text, 'is above 18446744073709551615');
   if (soft > hard) throw invalid(text, 'has a soft limit above the hard one');
-  return { type, soft, hard };
+  return { type, soft: narrow(soft), hard: narrow(hard) };
 }
 
 /**
@@ -69,7 +69,7 @@ export function compileRlimits(ulimits: readonly string[] | undefined, host: Hos
     if (limits.some((limit) => limit.type === type)) continue;
     const own = ceiling(type, host) ?? DEFAULT;
     const limit = own < DEFAULT ? own : DEFAULT;
-    limits.push({ type, soft: limit, hard: limit });
+    limits.push({ type, soft: narrow(limit), hard: narrow(limit) });
   }
   return limits;
 }
@@ -82,6 +82,11 @@ function ceiling(type: string, host: HostFacts): bigint | undefined {
 
 function value(text: string): bigint {
   return text === '-1' ? INFINITY : BigInt(text);
+}
+
+/** JSON has no bigints, so they are kept for what needs them. */
+function narrow(limit: bigint): bigint | number {
+  return limit <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(limit) : limit;
 }
 
 function shortNames(): string {

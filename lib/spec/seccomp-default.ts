@@ -5,7 +5,7 @@
 
 /** A group of system calls and what is done with them; `errno` 0 allows. */
 export interface DefaultRule {
-  calls: string;
+  calls: readonly string[];
   errno: number;
   /** Only when the container has one of these capabilities. */
   withCapability?: readonly string[];
@@ -23,7 +23,7 @@ const EPERM = 1;
 const EINVAL = 22;
 const EAFNOSUPPORT = 97;
 
-const ALLOWED = `
+const ALLOWED = words(`
 _llseek _newselect accept accept4 access adjtimex alarm bind brk capget capset chdir chmod chown chown32
 clock_adjtime clock_adjtime64 clock_getres clock_getres_time64 clock_gettime clock_gettime64 clock_nanosleep
 clock_nanosleep_time64 clone clone3 close close_range connect copy_file_range creat dup dup2 dup3 epoll_create
@@ -57,12 +57,12 @@ signalfd signalfd4 sigprocmask sigreturn socketpair splice stat stat64 statfs st
 sync_file_range syncfs sysinfo syslog tee tgkill time timer_create timer_delete timer_getoverrun timer_gettime
 timer_gettime64 timer_settime timer_settime64 timerfd_create timerfd_gettime timerfd_gettime64 timerfd_settime
 timerfd_settime64 times tkill truncate truncate64 ugetrlimit umask umount umount2 uname unlink unlinkat unshare utime
-utimensat utimensat_time64 utimes vfork wait4 waitid waitpid write writev`;
+utimensat utimensat_time64 utimes vfork wait4 waitid waitpid write writev`);
 
-const DENIED = `
+const DENIED = words(`
 bdflush cachestat io_pgetevents io_pgetevents_time64 kexec_file_load kexec_load map_shadow_stack migrate_pages
 move_pages nfsservctl nice oldfstat oldlstat oldolduname oldstat olduname pciconfig_iobase pciconfig_read
-pciconfig_write sgetmask ssetmask swapoff swapon syscall sysfs uselib userfaultfd ustat vm86 vm86old vmsplice`;
+pciconfig_write sgetmask ssetmask swapoff swapon syscall sysfs uselib userfaultfd ustat vm86 vm86old vmsplice`);
 
 /** Calls that need one of some capabilities to make sense. */
 const WITH_CAPABILITY: readonly (readonly [string, readonly string[]])[] = [
@@ -108,11 +108,11 @@ export function maskBlocks(first: number, last: number): [number, number][] {
 function socketRules(): DefaultRule[] {
   const family = (mask: number, value: number): readonly [number, number, number] => [0, mask, value];
   const rules: DefaultRule[] = [
-    { calls: 'socketcall', errno: EPERM, notArchitectures: ['s390x'] },
+    { calls: ['socketcall'], errno: EPERM, notArchitectures: ['s390x'] },
     // There it is the main door, which the C library uses.
-    { calls: 'socketcall', errno: 0, architectures: ['s390x'] },
-    { calls: 'socket', errno: EAFNOSUPPORT, when: [family(ALL_BITS, AF_ALG)] },
-    { calls: 'socket', errno: EAFNOSUPPORT, when: [family(ALL_BITS, AF_VSOCK)] },
+    { calls: ['socketcall'], errno: 0, architectures: ['s390x'] },
+    { calls: ['socket'], errno: EAFNOSUPPORT, when: [family(ALL_BITS, AF_ALG)] },
+    { calls: ['socket'], errno: EAFNOSUPPORT, when: [family(ALL_BITS, AF_VSOCK)] },
   ];
   const ranges = [
     [0, AF_NETLINK - 1],
@@ -122,18 +122,22 @@ function socketRules(): DefaultRule[] {
   ] as const;
   for (const [first, last] of ranges) {
     for (const [mask, value] of maskBlocks(first, last)) {
-      rules.push({ calls: 'socket', errno: 0, when: [family(mask, value)] });
+      rules.push({ calls: ['socket'], errno: 0, when: [family(mask, value)] });
     }
   }
   const netlink = family(ALL_BITS, AF_NETLINK);
   const audit = [2, ALL_BITS, NETLINK_AUDIT] as const;
   const needed = ['CAP_AUDIT_WRITE'];
-  rules.push({ calls: 'socket', errno: 0, when: [netlink], withCapability: needed });
-  rules.push({ calls: 'socket', errno: EINVAL, when: [netlink, audit], withoutCapability: needed });
+  rules.push({ calls: ['socket'], errno: 0, when: [netlink], withCapability: needed });
+  rules.push({ calls: ['socket'], errno: EINVAL, when: [netlink, audit], withoutCapability: needed });
   for (const [mask, value] of [...maskBlocks(0, NETLINK_AUDIT - 1), ...maskBlocks(NETLINK_AUDIT + 1, 31)]) {
-    rules.push({ calls: 'socket', errno: 0, when: [netlink, [2, mask, value]], withoutCapability: needed });
+    rules.push({ calls: ['socket'], errno: 0, when: [netlink, [2, mask, value]], withoutCapability: needed });
   }
   return rules;
+}
+
+function words(text: string): string[] {
+  return text.trim().split(/\s+/);
 }
 
 /** All rules of the default profile; what none of them names gets ENOSYS. */
@@ -142,21 +146,32 @@ export const DEFAULT_RULES: readonly DefaultRule[] = [
   { calls: ALLOWED, errno: 0 },
   { calls: DENIED, errno: EPERM },
   ...PERSONALITIES.map((value) => ({
-    calls: 'personality',
+    calls: ['personality'],
     errno: 0,
     when: [[0, ALL_BITS, value]] as const,
   })),
-  { calls: 'arch_prctl modify_ldt', errno: 0, architectures: ['x64', 'ia32'] },
+  { calls: ['arch_prctl', 'modify_ldt'], errno: 0, architectures: ['x64', 'ia32'] },
   {
-    calls: 'arm_fadvise64_64 arm_sync_file_range breakpoint cacheflush set_tls sync_file_range2',
+    calls: [
+      'arm_fadvise64_64',
+      'arm_sync_file_range',
+      'breakpoint',
+      'cacheflush',
+      'set_tls',
+      'sync_file_range2',
+    ],
     errno: 0,
     architectures: ['arm', 'arm64'],
   },
-  { calls: 'swapcontext sync_file_range2', errno: 0, architectures: ['ppc64'] },
-  { calls: 's390_pci_mmio_read s390_pci_mmio_write s390_runtime_instr', errno: 0, architectures: ['s390x'] },
-  { calls: 'riscv_flush_icache', errno: 0, architectures: ['riscv64'] },
+  { calls: ['swapcontext', 'sync_file_range2'], errno: 0, architectures: ['ppc64'] },
+  {
+    calls: ['s390_pci_mmio_read', 's390_pci_mmio_write', 's390_runtime_instr'],
+    errno: 0,
+    architectures: ['s390x'],
+  },
+  { calls: ['riscv_flush_icache'], errno: 0, architectures: ['riscv64'] },
   ...WITH_CAPABILITY.flatMap(([calls, capabilities]) => [
-    { calls, errno: 0, withCapability: capabilities },
-    { calls, errno: EPERM, withoutCapability: capabilities },
+    { calls: words(calls), errno: 0, withCapability: capabilities },
+    { calls: words(calls), errno: EPERM, withoutCapability: capabilities },
   ]),
 ];

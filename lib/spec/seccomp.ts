@@ -46,7 +46,7 @@ function applies(rule: DefaultRule, bounding: readonly string[], architecture: s
 
 function toOci(rule: DefaultRule): OciSyscallRule {
   return {
-    names: rule.calls.trim().split(/\s+/),
+    names: [...rule.calls],
     ...(rule.errno === 0 ? { action: 'SCMP_ACT_ALLOW' } : { action: 'SCMP_ACT_ERRNO', errnoRet: rule.errno }),
     ...(rule.when
       ? {

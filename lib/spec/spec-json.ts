@@ -5,7 +5,11 @@ import type { OciSpec } from './oci-spec.js';
  * where `JSON.stringify` fails or rounds).
  */
 export function formatSpec(spec: OciSpec): string {
-  return format(spec);
+  try {
+    return JSON.stringify(spec);
+  } catch {
+    return format(spec);
+  }
 }
 
 function format(value: unknown): string {
@@ -23,6 +27,7 @@ export function parseSpec(text: string): OciSpec {
 
 /** JSON.parse, but integers of 16 digits and more become bigints. */
 export function parseExact(text: string): unknown {
+  if (!/\d{16}/.test(text)) return JSON.parse(text) as unknown;
   let mark = '@';
   while (text.includes(mark)) mark += '@';
   const marked = text.replace(/"(?:[^"\\]|\\.)*"|\d{16,}(?![\d.eE])/g, (token) =>
