@@ -21,7 +21,7 @@ export type { ExitRecord, Failed, Started } from './messages.js';
 /** The three standard descriptors of a process; -1 is /dev/null. They stay the caller's. */
 export type Stdio = readonly [stdin: number, stdout: number, stderr: number];
 
-/** What `started` or `failed` said, and then how the process ended. */
+/** A process that runs a plan, from its start to its end. */
 export interface Session {
   /** Settles when the process runs, or when a step of its plan failed. Rejects with `ERR_MONITOR_LOST`. */
   readonly started: Promise<Started | Failed>;
@@ -106,7 +106,7 @@ export class ControlChannel {
    * Runs another process in the container.
    *
    * @param plan - an encoded plan, whose `clone` phase joins
-   * @param stdio - the descriptors of the process
+   * @param stdio - the descriptors of the process; they have to stay open until `started` settles
    * @param size - makes it run in a terminal of this size; stdio are then the terminal's clients
    */
   exec(plan: Uint8Array, stdio: Stdio, size?: { rows: number; columns: number }): Session {

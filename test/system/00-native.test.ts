@@ -36,7 +36,11 @@ const DIRECT: Step[] = [['stdio', 0]];
 const PIPED: Step[] = [['stdio', 1]];
 const MEGABYTE = 1024 * 1024;
 
-const inDirectory = (runDir: string): Step[] => [['run-dir', runDir], ...PIPED];
+const inDirectory = (runDir: string): Step[] => [
+  ['run-dir', runDir],
+  ['exit-record', join(runDir, 'exit')],
+  ...PIPED,
+];
 
 async function started(one: { started: Promise<{ kind: string }> }): Promise<Started> {
   const answer = await one.started;
@@ -122,6 +126,59 @@ describe('a monitor', function () {
     expect((await one.container.exited).exitCode).to.equal(0);
     await finish(one);
   });
+
+  it('does not wait for a reader when its owner is gone', async () => {
+    const [read, write] = native().pipe();
+    const runDir = place.runDir();
+    const one = launch(sh(inDirectory(runDir), 'yes'), [-1, write, -1]);
+    native().close(write);
+    await started(one.container);
+    await new Promise((done) => setTimeout(done, 100));
+    one.channel.close();
+    await until('it has ended', () => existsSync(join(runDir, 'exit')), 1000);
+    native().close(read);
+    await finish(one);
+  });
+
+  it('cuts off an attached client that takes nothing, and waits for its first', async function () {
+    this.timeout(30_000);
+    const [read, write] = native().pipe();
+    const [stuck, stuckEnd] = native().pipe();
+    const one = launch(sh([['stdio', 1]], 'sleep 0.3; seq 200000; echo end'), [-1, write, -1]);
+    native().close(write);
+    await started(one.container);
+    await one.channel.attach({ stdout: stuckEnd });
+    native().close(stuckEnd);
+    const { Socket } = await import('node:net');
+    const client = new Socket({ fd: read, readable: true, writable: false });
+    const chunks: Buffer[] = [];
+    const before = performance.now();
+    for await (const chunk of client) chunks.push(chunk as Buffer);
+    expect(performance.now() - before).to.be.within(9_000, 15_000);
+    expect(Buffer.concat(chunks).toString().endsWith('\n200000\nend\n')).to.equal(true);
+    expect(readFileSync(stuck).length).to.be.within(1, MEGABYTE);
+    native().close(stuck);
+    expect((await one.container.exited).exitCode).to.equal(0);
+    await finish(one);
+  });
+
+  for (const [name, steps] of [
+    ['the built-in reaper', [['init'], ['exec', 'sleep', '1000']]],
+    ['pause', [['pause']]],
+  ] as [string, Step[]][]) {
+    it(`leaves no descriptor of its own in ${name}`, async () => {
+      const plan = containerPlan(place, inDirectory(place.runDir()), []).slice(0, -1);
+      const one = launch([...plan, ...steps]);
+      const { pid } = await started(one.container);
+      await until(
+        'they are closed',
+        () => readdirSync(`/proc/${pid}/fd`).every((fd) => Number(fd) <= 2),
+        1000,
+      );
+      process.kill(one.pid, 'SIGKILL');
+      await finish(one);
+    });
+  }
 
   it('goes on without its reader', async () => {
     const [read, write] = native().pipe();
