@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { Containers, type CreateOptions } from './containers.js';
@@ -11,7 +11,7 @@ import { filesOf, stagingDirectory, type Context } from './lifecycle/context.js'
 import { examine, type DoctorReport } from './lifecycle/doctor.js';
 import { hostFacts } from './lifecycle/host-facts.js';
 import { engineInfo, type EngineInfo } from './lifecycle/info.js';
-import { recover } from './lifecycle/leftovers.js';
+import { recover } from './lifecycle/recover.js';
 import { runOnce } from './lifecycle/run.js';
 import { native } from './native/index.js';
 import { Store } from './store/store.js';
@@ -72,7 +72,6 @@ export class Engine implements AsyncDisposable {
       store,
       host,
       cgroupsPrepared: false,
-      bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
       owned: new Map(),
       seccomp: new Map(),
       users: new Map(),

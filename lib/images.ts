@@ -12,6 +12,7 @@ import { formatReference, parseReference, withDefaultTag } from './oci/reference
 import { rootfsSource } from './oci/rootfs-source.js';
 import type { ImageSource, Platform, TransferOptions } from './oci/types.js';
 import type { RegistryOptions } from './registry/options.js';
+import { registrySource } from './registry/source.js';
 import type { PullPolicy } from './containers.js';
 
 /** Options of a pull. */
@@ -68,7 +69,6 @@ export class Images {
       ...(authFile === undefined ? {} : { authFile }),
       ...(certDir === undefined ? {} : { certDir }),
     };
-    const { registrySource } = await import('./registry/source.js');
     const source = registrySource(full, registry);
     const wanted = platform === undefined ? undefined : parsePlatformName(platform);
     return this.#take(source, [formatReference(full)], options, wanted);

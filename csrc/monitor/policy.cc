@@ -47,6 +47,10 @@ Status read_step(const Step& step, Policy* out) {
       out->stop_signal = static_cast<int>(step.num(0));
       out->stop_milliseconds = static_cast<uint32_t>(step.num(1));
       return fine();
+    case Op::kExitRecord:
+      if (step.str(0)[0] != '/' || out->exit_record != nullptr) return refuse(step);
+      out->exit_record = step.str(0);
+      return fine();
     case Op::kDetach:
       out->detach = true;
       return fine();

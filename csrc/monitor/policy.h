@@ -18,6 +18,7 @@ struct StdioPolicy {
 // The policy phase of a container's plan. The strings are the plan's.
 struct Policy {
   const char* run_dir = nullptr;
+  const char* exit_record = nullptr;
   const char* log = nullptr;
   uint64_t log_limit = 0;
   StdioPolicy stdio;

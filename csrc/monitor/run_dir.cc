@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,6 +16,15 @@ namespace {
 
 constexpr char kSocket[] = "ctl.sock";
 constexpr int kBacklog = 128;
+
+Status write_at(int directory, const char* temporary, const char* name, const char* text, size_t size) {
+  UniqueFd file(openat(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (file.ok() && write_whole(file.get(), text, size) && renameat(directory, temporary, directory, name) == 0)
+    return fine();
+  Status status = failed("write", name);
+  if (file.ok()) unlinkat(directory, temporary, 0);
+  return status;
+}
 
 }  // namespace
 
@@ -58,13 +68,14 @@ Status RunDir::listen(UniqueFd* out) {
 Status RunDir::write(const char* name, const char* text, size_t size) {
   char temporary[32];
   snprintf(temporary, sizeof temporary, ".%s.new", name);
-  UniqueFd file(
-      openat(directory_.get(), temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file.ok() || !write_whole(file.get(), text, size) ||
-      renameat(directory_.get(), temporary, directory_.get(), name) != 0) {
-    return failed("write", path_, name);
-  }
-  return fine();
+  return write_at(directory_.get(), temporary, name, text, size);
+}
+
+Status write_whole_file(const char* path, const char* text, size_t size) {
+  char temporary[PATH_MAX];
+  if (snprintf(temporary, sizeof temporary, "%s.new", path) >= static_cast<int>(sizeof temporary))
+    return failed_with(ENAMETOOLONG, "write", path);
+  return write_at(AT_FDCWD, temporary, path, text, size);
 }
 
 void RunDir::release() {

@@ -27,4 +27,7 @@ class RunDir {
   UniqueFd alive_;
 };
 
+// Writes a file at an absolute path whole or not at all, and replaces an old one.
+Status write_whole_file(const char* path, const char* text, size_t size);
+
 }  // namespace vaina

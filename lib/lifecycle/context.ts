@@ -13,7 +13,6 @@ export interface Context {
   /** The host, as looked at when the engine was opened; its cgroups are prepared at the first start. */
   host: HostFacts;
   cgroupsPrepared: boolean;
-  readonly bootId: string;
   /** Containers whose monitor this process started and still talks to. */
   readonly owned: Map<string, Monitored>;
   /** Compiled seccomp filters by profile: compiling takes about 2 ms, a start should not. */
@@ -35,6 +34,8 @@ export interface ContainerFiles {
   containerenv: string;
   alive: string;
   exit: string;
+  /** Where the exit record is when the store had no room for it. */
+  exitOnFullDisk: string;
   pid: string;
 }
 
@@ -53,7 +54,8 @@ export function filesOf(context: Context, id: string): ContainerFiles {
     hostname: join(directory, 'hostname'),
     containerenv: join(directory, 'containerenv'),
     alive: join(runDirectory, 'alive'),
-    exit: join(runDirectory, 'exit'),
+    exit: join(directory, 'exit'),
+    exitOnFullDisk: join(runDirectory, 'exit'),
     pid: join(runDirectory, 'pid'),
   };
 }

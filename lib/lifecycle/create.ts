@@ -7,6 +7,7 @@ import { formatSpec } from '../spec/spec-json.js';
 import { compilePolicy } from '../spec/policy.js';
 import { compileSpec } from '../spec/spec.js';
 import { validateContainerOptions } from '../spec/validate.js';
+import { ioFailure } from '../store/io-failure.js';
 import type { ImageRow } from '../store/images.js';
 import { insertContainer, type Entry } from './catalogue.js';
 import { containerFacts, type RootSource } from './container-facts.js';
@@ -76,7 +77,7 @@ export async function createContainer(
     return { entry, spec };
   } catch (error) {
     rmSync(files.directory, { recursive: true, force: true });
-    throw error;
+    throw ioFailure(error, files.directory);
   }
 }
 

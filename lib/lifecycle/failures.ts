@@ -8,13 +8,15 @@ export function startFailure(failed: Failed, plan: Plan, name: string, op = 'con
   const step = failed.step === undefined ? undefined : plan[failed.step];
   const errno = failed.errno === 0 ? undefined : getSystemErrorName(-failed.errno);
   const code: ErrorCode =
-    failed.exitCode === 127
-      ? 'ERR_COMMAND_NOT_FOUND'
-      : failed.exitCode === 126
-        ? 'ERR_COMMAND_NOT_EXECUTABLE'
-        : errno === 'ENOSPC' || errno === 'EDQUOT'
-          ? 'ERR_NO_SPACE'
-          : 'ERR_STEP_FAILED';
+    step?.[0] === 'join' && errno === 'ESRCH'
+      ? 'ERR_INVALID_STATE'
+      : failed.exitCode === 127
+        ? 'ERR_COMMAND_NOT_FOUND'
+        : failed.exitCode === 126
+          ? 'ERR_COMMAND_NOT_EXECUTABLE'
+          : errno === 'ENOSPC' || errno === 'EDQUOT'
+            ? 'ERR_NO_SPACE'
+            : 'ERR_STEP_FAILED';
   const hint = hintFor(step?.[0], errno);
   const where = step && code === 'ERR_STEP_FAILED' ? `step ${failed.step} (${step[0]}): ` : '';
   return new VainaError(code, `container ${name}: ${where}${failed.text}`, {

@@ -22,6 +22,7 @@ export function pathsOf(
   return {
     directory: files.directory,
     runDirectory: files.runDirectory,
+    exitRecord: files.exit,
     lower: plain ? [] : source.trees,
     ...(plain ? { rootfs: rootfs ?? '' } : { upper: files.upper, work: files.work }),
     staging: stagingDirectory(context),

@@ -29,10 +29,13 @@ export function planOf(context: Context, entry: Entry, spec: OciSpec, options: S
  * Whoever keeps no log, no terminal and no open stdin needs no copying: the process then gets the descriptors themselves,
  * at the price that nobody can attach later.
  */
-function policyOf(entry: Entry, { rows = 0, columns = 0 }: StartOptions): LaunchPolicy {
+function policyOf(entry: Entry, { rows = 0, columns = 0, stdio }: StartOptions): LaunchPolicy {
   const { policy } = entry.record;
   if (policy.terminal) return { ...policy, terminal: { rows, columns } };
-  return policy.log || policy.keepStdin ? policy : { ...policy, stdio: 'direct' };
+  if (!policy.log && !policy.keepStdin) return { ...policy, stdio: 'direct' };
+  // Whoever gives it an input at its start means the end of that input too.
+  const given = stdio !== undefined && stdio[0] !== 'ignore';
+  return given ? { ...policy, keepStdin: false } : policy;
 }
 
 /** The compiled filter of a profile, from the engine's cache: compiling takes some milliseconds. */

@@ -24,8 +24,6 @@ export interface ContainerRecord {
 /** What changes: the last known state, written to the catalogue at every change. */
 export interface ContainerState {
   status: Exclude<Status, 'stopping'>;
-  /** The boot in which it was started; another boot id means that it cannot be running any more. */
-  bootId?: string;
   /** Milliseconds since the epoch. */
   startedAt?: number;
   exit?: ExitStatus;

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { deleteContainer, findContainer, saveState } from './catalogue.js';
 import { filesOf, type Context } from './context.js';
 import { publish } from './events.js';
-import { killLeftovers } from './leftovers.js';
+import { killLeftovers } from './lost.js';
 import { lockContainer } from './lock.js';
 import { assertAllowed } from './state.js';
 import { stopLocked } from './stop.js';

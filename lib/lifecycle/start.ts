@@ -9,6 +9,7 @@ import { filesOf, type Context } from './context.js';
 import { publish } from './events.js';
 import { exitStatus } from './exit-status.js';
 import { startFailure } from './failures.js';
+import { killLeftovers } from './lost.js';
 import { lockContainer } from './lock.js';
 import type { Monitored } from './monitored.js';
 import { planOf } from './plan-of.js';
@@ -58,7 +59,7 @@ export async function startContainer(
   const plan = planOf(context, entry, known ?? readSpec(context, id), options);
   makeRunDirectory(context, id);
   const stdio = openStdio(context.native, triple);
-  saveState(context, id, { status: 'running', bootId: context.bootId, startedAt: Date.now() });
+  saveState(context, id, { status: 'running', startedAt: Date.now() });
   try {
     const launched = process.hrtime.bigint();
     const { pid: monitor, channel } = ControlChannel.launch(context.native, encodePlan(plan), stdio.theirs);
@@ -84,9 +85,10 @@ export async function startContainer(
   }
 }
 
-/** The directory of this boot's state. What an earlier run left there goes. */
+/** The directory of this boot's state. What an earlier run left there goes, and the record of its end. */
 function makeRunDirectory(context: Context, id: string): void {
-  const path = filesOf(context, id).runDirectory;
+  const { runDirectory: path, exit } = filesOf(context, id);
+  rmSync(exit, { force: true });
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
@@ -106,17 +108,18 @@ function supervise(
 ): Promise<ExitStatus> {
   const { id, options } = entry.record;
   const ended = session.exited.then(
-    (record): ContainerState => ({ status: 'exited', bootId: context.bootId, exit: exitStatus(record) }),
+    (record): ContainerState => ({ status: 'exited', exit: exitStatus(record) }),
     // The channel closed without a word: the monitor was killed.
-    (): ContainerState => ({ status: 'stopped', bootId: context.bootId, exit: unknownEnd(entry.state) }),
+    (): ContainerState => ({ status: 'stopped', exit: unknownEnd(entry.state) }),
   );
   const monitored: Monitored = {
     monitor,
     channel,
-    ended: ended.then((state) => {
+    ended: ended.then(async (state) => {
       context.owned.delete(id);
       channel.close();
       reapMonitor(context.native, monitor);
+      if (state.status === 'stopped') await killLeftovers(context, id);
       if (!context.store.closed) {
         if (options.autoRemove && state.status === 'exited') deleteContainer(context, id);
         else saveState(context, id, state);

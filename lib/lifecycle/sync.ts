@@ -4,6 +4,7 @@ import { parseExitRecord } from '../native/messages.js';
 import type { Entry } from './catalogue.js';
 import { saveState } from './catalogue.js';
 import { filesOf, type Context } from './context.js';
+import { killLeftovers } from './lost.js';
 import { exitStatus } from './exit-status.js';
 import type { ContainerState, ExitStatus } from './records.js';
 import type { Status } from './state.js';
@@ -27,16 +28,15 @@ export function readTruth(context: Context, entry: Entry): Truth {
   if (context.native.isLocked(files.alive)) return { status: 'running', state, pid: readPid(files.pid) };
   const ended: ContainerState = { ...state, ...endOf(context, record.id, state) };
   saveState(context, record.id, ended);
+  // Whoever needs them gone waits for it himself; a failure shows there.
+  if (ended.status === 'stopped') void killLeftovers(context, record.id).catch(() => undefined);
   return { status: ended.status, state: ended, pid: 0 };
 }
 
 /** How a container ended whose monitor is gone: by its exit record, or nobody knows. */
-export function endOf(
-  context: Context,
-  id: string,
-  state: ContainerState,
-): Pick<ContainerState, 'status' | 'exit'> {
-  const record = state.bootId === context.bootId ? readExit(filesOf(context, id).exit) : undefined;
+function endOf(context: Context, id: string, state: ContainerState): Pick<ContainerState, 'status' | 'exit'> {
+  const { exit, exitOnFullDisk } = filesOf(context, id);
+  const record = readExit(exit) ?? readExit(exitOnFullDisk);
   return record ? { status: 'exited', exit: record } : { status: 'stopped', exit: unknownEnd(state) };
 }
 

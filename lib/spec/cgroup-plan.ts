@@ -1,3 +1,4 @@
+import { VainaError } from '../errors.js';
 import { compileDeviceFilter } from './device-filter.js';
 import { STANDARD_RULES } from './devices.js';
 import type { CgroupFacts } from './facts.js';
@@ -22,6 +23,10 @@ export interface CgroupSteps {
  * @param id - of the container: the name of the directory
  */
 export function compileCgroupSteps(id: string, resources: OciResources, cgroup: CgroupFacts): CgroupSteps {
+  // It becomes a part of paths that root removes.
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(id)) {
+    throw new VainaError('ERR_INTERNAL', `${JSON.stringify(id)} is no id of a container`);
+  }
   if (cgroup.version === 0) return { host: [], after: [] };
   return cgroup.version === 2 ? v2Steps(id, resources, cgroup) : v1Steps(id, resources, cgroup);
 }

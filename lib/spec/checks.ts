@@ -28,6 +28,7 @@ export const filled: Check = (value, name) => {
   if (value === '') throw invalid(name, `option ${name} is empty`);
 };
 
+/** True or false. */
 export const flag: Check = (value, name) => {
   if (typeof value !== 'boolean') throw expected(name, 'true or false');
 };

@@ -22,7 +22,7 @@ export function checkContradictions(options: ContainerOptions): void {
   if (options.logMaxSize !== undefined && options.logDriver === 'none') {
     throw invalid('logMaxSize', 'logMaxSize has no meaning with logDriver none');
   }
-  const limits = (options.ulimits ?? []).map((limit) => limit.split('=')[0] ?? '');
+  const limits = (options.ulimits ?? []).map((limit) => (limit.split('=')[0] ?? '').toLowerCase());
   const twice = limits.find((limit, index) => limits.indexOf(limit) !== index);
   if (twice !== undefined) throw invalid('ulimits', `two limits of ${twice}`);
   if (limits.includes('host') && limits.length > 1) {
@@ -65,4 +65,7 @@ function checkMounts(options: ContainerOptions): void {
   ];
   const twice = destinations.find((path, index) => destinations.indexOf(path) !== index);
   if (twice !== undefined) throw invalid('volumes', `two mounts on ${twice} of the container`);
+  if (options.shmSize !== undefined && destinations.some((path) => path === '/dev/shm' || path === '/dev')) {
+    throw invalid('shmSize', 'shmSize has no meaning with a mount of your own on /dev/shm or /dev');
+  }
 }

@@ -86,9 +86,10 @@ export function compileDevices(
   rootless: boolean,
 ): CompiledDevices {
   const result: CompiledDevices = { nodes: [], rules: [], binds: [] };
-  const taken = new Set(STANDARD_NODES.map(([name]) => `/dev/${name}`));
+  const standard = new Set(STANDARD_NODES.map(([name]) => `/dev/${name}`));
+  const taken = new Set<string>();
   const add = (device: DeviceFacts, path: string, access: string): void => {
-    if (taken.has(path)) return;
+    if (standard.has(path)) return;
     taken.add(path);
     if (rootless) result.binds.push(nodeBind(device.path, path, access));
     else {
@@ -102,10 +103,16 @@ export function compileDevices(
     if (!found || found.length === 0) {
       throw new VainaError('ERR_NO_SUCH_PATH', `no device at ${request.source}`, { path: request.source });
     }
-    for (const device of found) add(device, renamed(device.path, request), request.access);
+    for (const device of found) {
+      const path = renamed(device.path, request);
+      if (taken.has(path)) throw invalid('devices', `two devices on ${path} of the container`);
+      add(device, path, request.access);
+    }
   }
   if (privileged) {
-    for (const device of facts.hostDevices) if (!isEngines(device.path)) add(device, device.path, 'rwm');
+    for (const device of facts.hostDevices) {
+      if (!isEngines(device.path) && !taken.has(device.path)) add(device, device.path, 'rwm');
+    }
   }
   return result;
 }

@@ -105,6 +105,8 @@ export interface ContainerPaths {
   staging: string;
   /** A plain rootfs. */
   rootfs?: string;
+  /** Where the monitor writes how the container ended. */
+  exitRecord: string;
   /** The log file; absent with logDriver none. */
   log?: string;
   /** Files of the engine bound over the image's: /etc/hosts, /etc/hostname, /etc/resolv.conf, /run/.containerenv → host path. */

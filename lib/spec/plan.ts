@@ -28,18 +28,18 @@ export interface PlanInputs {
 
 /** Compiles a runtime spec to a launch plan. Pure: equal input, equal output. */
 export function compilePlan(spec: OciSpec, inputs: PlanInputs): Plan {
-  const { id, host, policy, paths } = inputs;
+  const { id, host, policy } = inputs;
   const cgroup = compileCgroupSteps(id, spec.linux.resources ?? {}, host.cgroup);
   return [
     ...policySteps(policy),
     ...cgroup.host,
     ...cloneSteps(spec, host),
-    ...rootSteps(spec, paths, host),
+    ...rootSteps(spec, inputs),
     ...fileSystemSteps(spec, inputs),
     ...processSteps(spec, inputs),
     ...cgroup.after,
     ...(policy.remove?.trees ?? []).map((tree): Step => ['remove-tree', tree]),
-    ...(policy.remove ? [['remove-run-dir'] as const] : []),
+    ['remove-run-dir'],
   ];
 }
 
@@ -51,6 +51,7 @@ function policySteps(policy: LaunchPolicy): Step[] {
   if (policy.keepStdin) steps.push(['keep-stdin']);
   steps.push(['stop', policy.stopSignal, policy.stopTimeout]);
   if (policy.detach) steps.push(['detach']);
+  if (policy.exitRecord !== undefined) steps.push(['exit-record', policy.exitRecord]);
   return steps;
 }
 
@@ -77,11 +78,14 @@ function mapText(map: readonly IdMapping[]): string {
   return map.map(({ containerId, hostId, size }) => `${containerId} ${hostId} ${size}\n`).join('');
 }
 
-function rootSteps(spec: OciSpec, paths: ContainerPaths, host: HostFacts): Step[] {
+function rootSteps(spec: OciSpec, { paths, host, policy }: PlanInputs): Step[] {
   const propagation = spec.linux.rootfsPropagation === 'slave' ? MS_SLAVE : MS_PRIVATE;
   const steps: Step[] = [watchParent(), ['propagation', MS_REC | propagation]];
   if (paths.lower.length > 0) {
-    const options = host.rootless ? 'userxattr' : '';
+    // Nothing is to survive of what is removed at its end: no sync of the upper directory when it is unmounted.
+    const options = [...(host.rootless ? ['userxattr'] : []), ...(policy.remove ? ['volatile'] : [])].join(
+      ',',
+    );
     steps.push(['overlay', paths.staging, paths.upper ?? '', paths.work ?? '', options, ...paths.lower]);
   } else {
     if (paths.rootfs === undefined)

@@ -11,6 +11,8 @@ const DEFAULT_STOP_TIMEOUT = 10;
 export interface LaunchPolicy {
   /** The container's directory in the runroot; absent for a worker. */
   runDir: string;
+  /** Where the exit record goes; absent when the container's files are removed at its end anyway. */
+  exitRecord?: string;
   /** `direct`: the container gets the three descriptors; `piped`: the monitor copies, logs, and allows `attach`. */
   stdio: 'direct' | 'piped';
   /** Only with `piped`; `maxSize` in bytes, 0 for no limit. */
@@ -28,7 +30,7 @@ export interface LaunchPolicy {
   init: boolean;
   /** The working directory is made when it is missing: it is the image's, not one that was asked for. */
   createWorkdir: boolean;
-  /** With `autoRemove`: trees to remove at the end, and the directory in the runroot. */
+  /** With `autoRemove`: trees to remove at the end. */
   remove?: { trees: readonly string[] };
 }
 
@@ -42,6 +44,7 @@ export function compilePolicy(
   const log = options.logDriver === 'none' ? undefined : paths.log;
   return {
     runDir: paths.runDirectory,
+    ...(options.autoRemove === true ? {} : { exitRecord: paths.exitRecord }),
     stdio: 'piped',
     ...(log === undefined ? {} : { log: { path: log, maxSize } }),
     ...(options.tty === true ? { terminal: { rows: 0, columns: 0 } } : {}),

@@ -23,8 +23,11 @@ export function parseSecurityOpt(entries: readonly string[] = []): SecurityOptio
     const match = /^([a-z-]+)(?:[=:](.*))?$/s.exec(entry);
     const [, key, value] = match ?? [];
     if (key === 'no-new-privileges') result.noNewPrivileges = flag(entry, value);
-    else if (key === 'seccomp' && value) result.seccomp = value;
-    else if (key === 'mask' && value)
+    else if (key === 'seccomp' && value) {
+      if (result.seccomp !== undefined)
+        throw invalid('securityOpt', 'securityOpt has more than one seccomp profile');
+      result.seccomp = value;
+    } else if (key === 'mask' && value)
       result.mask.push(...value.split(':').map((path) => absolute(entry, path)));
     else if (key === 'unmask' && value) result.unmask.push(...unmasked(entry, value));
     else if (entry === 'label=disable' || entry === 'apparmor=unconfined') continue;

@@ -14,6 +14,7 @@ export const STEPS = {
   'keep-stdin': { op: 5, phase: 'policy', args: '' },
   stop: { op: 6, phase: 'policy', args: 'uu' },
   detach: { op: 7, phase: 'policy', args: '' },
+  'exit-record': { op: 8, phase: 'policy', args: 's' },
 
   // host: by the monitor, in the host's namespaces, before the clone
   'cgroup-dir': { op: 20, phase: 'host', args: 's' },

@@ -44,7 +44,8 @@ describe('spec: what other runtimes make of it', () => {
     };
     const paths: ContainerPaths = {
       directory: bundle,
-      runDirectory: bundle,
+      exitRecord: '/nonexistent/exit',
+        runDirectory: bundle,
       lower: [],
       staging: root,
       rootfs: root,

@@ -37,7 +37,6 @@ describe('security: the engine that starts and joins a container', function () {
       const before = digests();
       const container = await box.engine.containers.create(box.image, {
         command: ['/grab', '3000'],
-        capAdd: ['SYS_PTRACE'],
       });
       const process = await container.start({ stdio: ['ignore', 'pipe', 'ignore'] });
       const output = text(process.stdout as Readable);

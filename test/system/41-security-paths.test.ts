@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { expect } from 'chai';
@@ -47,7 +47,7 @@ describe('security: paths of an image and of volumes', function () {
         'hop/../y',
       ]) {
         const result = await box.engine
-          .run(image, ['cat', `/${link}/mark`], {
+          .run(image, ['cat', `${posix.normalize(`/${link}`)}/mark`], {
             volumes: [`${source}:/${link}`],
             tmpfs: [`/${link}2`, `/${link}/tmp`],
           })

@@ -74,11 +74,11 @@ describe('security: who a process is', function () {
 
   it('R11: a set-user-id program of the image gives no more than the bounding set', async () => {
     const script =
-      'cp /bin/busybox /tmp/su && chmod 4755 /tmp/su && exec /bin/busybox sh -c "exec /tmp/su cat /proc/self/status"';
+      'cp /bin/busybox /tmp/busybox && chmod 4755 /tmp/busybox && exec /bin/busybox sh -c "exec /tmp/busybox cat /proc/self/status"';
     const container = await box.engine.containers.run(box.image, { command: ['sleep', '1000'] });
     await container.exec(['sh', '-c', script]);
     const sets = capabilities(
-      String((await container.exec(['/tmp/su', 'cat', '/proc/self/status'], { user: '1000' })).stdout),
+      String((await container.exec(['/tmp/busybox', 'sh', '-c', 'cat /proc/self/status'], { user: '1000' })).stdout),
     );
     expect(sets.CapEff & ~ELEVEN).to.equal(0n);
     await container.remove({ force: true, timeout: 0 });
@@ -88,7 +88,7 @@ describe('security: who a process is', function () {
     });
     await strict.exec(['sh', '-c', script]);
     const none = capabilities(
-      String((await strict.exec(['/tmp/su', 'cat', '/proc/self/status'], { user: '1000' })).stdout),
+      String((await strict.exec(['/tmp/busybox', 'cat', '/proc/self/status'], { user: '1000' })).stdout),
     );
     expect(none.CapEff).to.equal(0n);
     await strict.remove({ force: true, timeout: 0 });

@@ -186,6 +186,12 @@ describe('cgroup steps', () => {
     ]);
   });
 
+  it('take no id that is a path', () => {
+    for (const id of ['', '.', '..', 'a/b', '../x', 'a\0', 'a'.repeat(200), '\u202ea']) {
+      thrown('ERR_INTERNAL', () => compileCgroupSteps(id, {}, ROOT_V2.cgroup));
+    }
+  });
+
   it('are removed at the end, all of them', () => {
     const { host, after } = compileCgroupSteps(ID, {}, ROOT_V1.cgroup);
     const made = host.filter(([name]) => name === 'cgroup-dir').map((step) => step[1]);

@@ -124,6 +124,7 @@ export const FACTS: ContainerFacts = {
 
 export const PATHS: ContainerPaths = {
   directory: `/var/lib/vaina/containers/${ID}`,
+  exitRecord: `/var/lib/vaina/containers/${ID}/exit`,
   runDirectory: `/run/vaina/containers/${ID}`,
   lower: ['/var/lib/vaina/layers/b/diff', '/var/lib/vaina/layers/a/diff'],
   upper: `/var/lib/vaina/containers/${ID}/upper`,

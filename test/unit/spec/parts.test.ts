@@ -272,6 +272,11 @@ describe('devices', () => {
     expect(compile('', false, true).nodes.map(({ path }) => path)).to.deep.equal(['/dev/vda']);
   });
 
+  it('have a place each', () => {
+    const requests = ['/dev/d', '/dev/d:/dev/d:r'].map(parseDevice);
+    thrown('ERR_INVALID_OPTION', () => compileDevices(requests, false, facts, false));
+  });
+
   it('have to be there', () => {
     thrown('ERR_NO_SUCH_PATH', () => compile('/dev/none'));
   });
