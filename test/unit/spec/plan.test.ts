@@ -211,6 +211,7 @@ describe('compilePlan', () => {
       ['keep-stdin'],
       ['stop', 3, 1500],
       ['detach'],
+      ['exit-record', PATHS.exitRecord],
     ]);
     expect(compile({}, ROOT_V2, { stdio: 'direct' })).to.deep.include(['stdio', 0]);
     expect(compile()).to.deep.include(['stop', 2, 10000]);

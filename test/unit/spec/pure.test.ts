@@ -6,7 +6,7 @@ const DIRECTORY = join(__dirname, '../../../lib/spec');
 
 /** What would let the same input have another output, or do something. */
 const IMPURE =
-  /from 'node:|require\(|\bprocess\.(?!(user|args|env\b(?!\[)|cwd|capabilities|rlimits|noNewPrivileges|oomScoreAdj|terminal)\b)|process\.env\[|\bDate\b|Math\.random|performance\.|fetch\(|setTimeout|globalThis|\blet \w+ = .*;$(?=\n\n)/m;
+  /from 'node:|require\(|(?<!\/)\bprocess\.(?!(user|args|env|cwd|capabilities|rlimits|noNewPrivileges|oomScoreAdj|terminal)\b)|process\.env[[.]|\bDate\b|Math\.random|performance\.|fetch\(|setTimeout|globalThis|^(export )?(let|var) /m;
 
 describe('lib/spec', () => {
   for (const file of readdirSync(DIRECTORY)) {
