@@ -19,7 +19,8 @@ constexpr int kBacklog = 128;
 
 Status write_at(int directory, const char* temporary, const char* name, const char* text, size_t size) {
   UniqueFd file(openat(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (file.ok() && write_whole(file.get(), text, size) && renameat(directory, temporary, directory, name) == 0)
+  if (file.ok() && write_whole(file.get(), text, size) &&
+      renameat(directory, temporary, directory, name) == 0)
     return fine();
   Status status = failed("write", name);
   if (file.ok()) unlinkat(directory, temporary, 0);

@@ -92,14 +92,22 @@ void on_connect(void*, uint32_t) {
   }
 }
 
+// Whether the exit record is where the plan wants it; else it is in the run directory, which has to stay.
+bool keep_record(const char* record, size_t size) {
+  const char* path = monitor->policy.exit_record;
+  if (path == nullptr || write_whole_file(path, record, size).ok()) return true;
+  if (monitor->run_dir.locked()) (void)monitor->run_dir.write("exit", record, size);
+  return false;
+}
+
 // Runs the after phase, and lets go of the directory.
-void clean_up() {
+void clean_up(bool run_dir_stays) {
   Step step;
   const Plan& plan = monitor->file.plan();
   uint32_t unused;
   // What it leaves behind is found by whoever looks at the store; here is nobody to tell.
   (void)run_after(plan, &monitor->host, &unused);
-  if (monitor->policy.run_dir != nullptr && plan.find(Op::kRemoveRunDir, &step)) {
+  if (!run_dir_stays && monitor->policy.run_dir != nullptr && plan.find(Op::kRemoveRunDir, &step)) {
     (void)remove_run_dir(monitor->policy.run_dir);
   }
   // Who came before the lock is free gets an answer.
@@ -112,7 +120,7 @@ void clean_up() {
 
 [[noreturn]] void end_with_failure(const Body& failure) {
   monitor->ending = true;
-  if (monitor->responsible) clean_up();
+  if (monitor->responsible) clean_up(false);
   announce_failure(0, failure);
   _exit(1);
 }
@@ -135,8 +143,7 @@ void clean_up() {
   CgroupUsage usage = read_cgroup_usage(monitor->host);
   char record[kRecordSize];
   size_t size = format_record(*container, usage, usage.oom_kills > 0, record);
-  if (monitor->run_dir.locked()) (void)monitor->run_dir.write("exit", record, size);
-  clean_up();
+  clean_up(!keep_record(record, size));
   announce_end(0, record, size);
   _exit(0);
 }
@@ -225,6 +232,11 @@ void take_stdio(UniqueFd (&stdio)[3]) {
 }
 
 void start_container(uint64_t main_at) {
+  if (monitor->file.plan().only_cleans()) {
+    monitor->ending = true;
+    clean_up(false);
+    _exit(0);
+  }
   UniqueFd stdio[3];
   take_stdio(stdio);
   Process* container = monitor->container;

@@ -173,13 +173,17 @@ Status Plan::decode(const uint8_t* bytes, size_t size, Plan* out, uint32_t* bad_
   }
   *bad_step = kNoStep;
   if (at != bytes + size) return refuse("plan: trailing bytes");
-  if (!ended) return refuse("plan: nothing to run");
   for (; phase < kPhases; phase++) {
     plan.offset_[phase + 1] = static_cast<uint32_t>(size);
     plan.first_[phase + 1] = steps;
   }
+  if (!ended && !plan.only_cleans()) return refuse("plan: nothing to run");
   *out = plan;
   return fine();
+}
+
+bool Plan::only_cleans() const {
+  return first_[static_cast<uint32_t>(Phase::kAfter)] == 0 && !steps(Phase::kAfter).empty();
 }
 
 Steps Plan::steps(Phase phase) const {

@@ -87,6 +87,8 @@ class Plan {
   static Status decode(const uint8_t* bytes, size_t size, Plan* out, uint32_t* bad_step = nullptr);
 
   Steps steps(Phase phase) const;
+  // Whether it has an after phase and nothing else: it tidies up after somebody who could not.
+  bool only_cleans() const;
   // The first step of that kind from `from` on.
   bool find(Op op, Step* out, uint32_t from = 0) const;
   bool has(Op op) const {
