@@ -1,4 +1,4 @@
-import type { CommittedImage, Descriptor } from '../oci/types.js';
+import type { CommittedImage, Descriptor, RawManifest } from '../oci/types.js';
 import type { Database } from './database.js';
 import { setName } from './images.js';
 import type { BuiltLayer } from './sink.js';
@@ -11,12 +11,14 @@ export interface Commit {
   blobs: readonly Descriptor[];
   layers: readonly BuiltLayer[];
   names: readonly string[];
+  /** The manifest as the layout has it. */
+  layout: RawManifest;
   userFiles: { passwd?: string; group?: string };
 }
 
 /** Writes an image to the catalogue, in one transaction that survives a power loss. */
 export function writeCommit(database: Database, commit: Commit): void {
-  const { id, image, blobs, layers, names, userFiles } = commit;
+  const { id, image, blobs, layers, names, layout, userFiles } = commit;
   const { manifest, config } = image;
   const now = Date.now();
   const size = layers.reduce((sum, layer) => sum + layer.size, config.bytes.length);
@@ -41,10 +43,11 @@ export function writeCommit(database: Database, commit: Commit): void {
       ...[userFiles.passwd ?? null, userFiles.group ?? null],
     );
     database.run(
-      `INSERT INTO manifests (image_id, digest, media_type, size, index_digest, content) VALUES (?, ?, ?, ?, ?, ?)
+      `INSERT INTO manifests (image_id, digest, media_type, size, index_digest, content, layout_digest, layout_size)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (image_id, digest) DO UPDATE SET index_digest = coalesce(excluded.index_digest, index_digest)`,
       ...[id, manifest.digest, manifest.mediaType, manifest.bytes.length],
-      ...[image.index?.digest ?? null, manifest.bytes.toString('utf8')],
+      ...[image.index?.digest ?? null, manifest.bytes.toString('utf8'), layout.digest, layout.bytes.length],
     );
     for (const { digest } of blobs) {
       database.run(

@@ -1,6 +1,9 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Native } from '../native/types.js';
+import { digestOf } from '../oci/digest.js';
+import { layerCompression, MEDIA } from '../oci/mediatypes.js';
+import type { Manifest, RawManifest } from '../oci/types.js';
 import type { Database } from './database.js';
 import { ioFailure } from './io-failure.js';
 import type { StorePaths } from './paths.js';
@@ -15,17 +18,17 @@ import type { Session } from './session.js';
 export function writeLayout(database: Database, paths: StorePaths, session: Session, native: Native): void {
   const manifests = database
     .all(
-      `SELECT image_names.name, manifests.digest, manifests.media_type, manifests.size
+      `SELECT image_names.name, layout_digest, layout_size
        FROM manifests LEFT JOIN image_names USING (image_id, digest)
        ORDER BY image_names.name, manifests.digest`,
     )
     .map((row) => ({
-      mediaType: row['media_type'],
-      digest: row['digest'],
-      size: Number(row['size']),
+      mediaType: MEDIA.ociManifest,
+      digest: row['layout_digest'],
+      size: Number(row['layout_size']),
       ...(row['name'] === null ? {} : { annotations: { 'org.opencontainers.image.ref.name': row['name'] } }),
     }));
-  const index = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests };
+  const index = { schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests };
   writeLayoutFile(join(paths.images, 'index.json'), JSON.stringify(index), session);
   const marker = join(paths.images, 'oci-layout');
   if (!existsSync(marker)) writeLayoutFile(marker, '{"imageLayoutVersion":"1.0.0"}', session);
@@ -41,4 +44,26 @@ function writeLayoutFile(path: string, text: string, session: Session): void {
   } catch (error) {
     throw ioFailure(error, path);
   }
+}
+
+const LAYER_TYPES = { none: MEDIA.ociLayer, gzip: MEDIA.ociLayerGzip, zstd: MEDIA.ociLayerZstd } as const;
+
+/**
+ * A manifest as the layout has it: programs that read layouts look for OCI's media types, and Docker's manifests are
+ * the same under other names.
+ */
+export function layoutManifest(manifest: RawManifest): RawManifest {
+  if (manifest.mediaType !== MEDIA.dockerManifest) return manifest;
+  const parsed = JSON.parse(manifest.bytes.toString('utf8')) as Manifest;
+  const translated: Manifest = {
+    ...parsed,
+    mediaType: MEDIA.ociManifest,
+    config: { ...parsed.config, mediaType: MEDIA.ociConfig },
+    layers: parsed.layers.map((layer) => {
+      const compression = layerCompression(layer.mediaType);
+      return compression === undefined ? layer : { ...layer, mediaType: LAYER_TYPES[compression] };
+    }),
+  };
+  const bytes = Buffer.from(JSON.stringify(translated));
+  return { bytes, mediaType: MEDIA.ociManifest, digest: digestOf(bytes) };
 }

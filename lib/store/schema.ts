@@ -25,6 +25,8 @@ const MIGRATIONS: readonly string[] = [
     size          INTEGER NOT NULL,
     index_digest  TEXT,                -- the index that led to it
     content       TEXT NOT NULL,
+    layout_digest TEXT NOT NULL,       -- the same manifest in OCI's own types, as the layout has it
+    layout_size   INTEGER NOT NULL,
     PRIMARY KEY (image_id, digest)
   ) STRICT;
   CREATE INDEX manifests_by_digest ON manifests (digest);

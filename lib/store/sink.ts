@@ -15,6 +15,7 @@ import type {
 } from '../oci/types.js';
 import { chainIds } from './chain.js';
 import { writeCommit } from './commit.js';
+import { layoutManifest } from './layout.js';
 import { ioFailure } from './io-failure.js';
 import type { Lock } from './locks.js';
 import type { StoreParts } from './parts.js';
@@ -164,7 +165,13 @@ export class StoreSink implements ImageSink {
     }
     this.#left = true;
     const blobs: Descriptor[] = [config, ...image.layers];
-    for (const manifest of image.index ? [image.index, image.manifest] : [image.manifest]) {
+    const layout = layoutManifest(image.manifest);
+    const manifests = [
+      image.manifest,
+      ...(image.index ? [image.index] : []),
+      ...(layout === image.manifest ? [] : [layout]),
+    ];
+    for (const manifest of manifests) {
       await parts.content.ingestBytes(manifest.bytes, manifest.mediaType, manifest.digest);
       blobs.push(descriptorOf(manifest));
     }
@@ -179,6 +186,7 @@ export class StoreSink implements ImageSink {
       blobs,
       layers,
       names: this.#options.names ?? [],
+      layout,
       userFiles,
     });
     await parts.writeLayout();
