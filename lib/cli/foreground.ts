@@ -59,18 +59,26 @@ async function plain(session: Session, start: Starter, how: Foreground): Promise
 
 /** With a terminal all passes through here: to look for the detach keys, and to be able to let go of the output. */
 async function terminal(session: Session, start: Starter, how: Foreground): Promise<number> {
-  const { host } = session;
-  const child = await start({
-    stdio: [how.stdin ? 'pipe' : 'ignore', how.stdout ? 'pipe' : 'ignore', 'ignore'],
-    ...usableSize(session),
-  });
+  const raw = how.stdin && session.host.isTerminal(0);
+  // Before the start: the first line of output must not meet a terminal that still adds carriage returns.
+  if (raw) session.host.setRaw(true);
+  try {
+    const child = await start({
+      stdio: [how.stdin ? 'pipe' : 'ignore', how.stdout ? 'pipe' : 'ignore', 'ignore'],
+      ...usableSize(session),
+    });
+    return await relay(session, child, how);
+  } finally {
+    if (raw) session.host.setRaw(false);
+  }
+}
+
+async function relay(session: Session, child: LibraryProcess, how: Foreground): Promise<number> {
   const off = how.sigProxy ? proxySignals(session, child) : [];
-  off.push(host.onResize(() => void resize(session, child)));
+  off.push(session.host.onResize(() => void resize(session, child)));
   const drained = drain(session, child);
-  const raw = how.stdin && host.isTerminal(0);
   try {
     await resize(session, child);
-    if (raw) host.setRaw(true);
     const detached = how.stdin
       ? pump(session, child, how.detachKeys, off)
       : new Promise<never>(() => undefined);
@@ -79,7 +87,6 @@ async function terminal(session: Session, start: Starter, how: Foreground): Prom
     await drained;
     return exitCodeOfEnded(ended);
   } finally {
-    if (raw) host.setRaw(false);
     for (const each of off) each();
     child.stdin?.destroy();
     child.stdout?.destroy();

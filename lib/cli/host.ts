@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { isatty, type WriteStream } from 'node:tty';
@@ -44,9 +45,7 @@ export function processHost(): Host {
     write,
     isTerminal: (fd) => isatty(fd),
     stdin: () => process.stdin,
-    setRaw(on) {
-      if (process.stdin.isTTY) process.stdin.setRawMode(on);
-    },
+    setRaw,
     size() {
       const terminal = outputTerminal();
       return terminal && { rows: terminal.rows, columns: terminal.columns };
@@ -68,6 +67,13 @@ async function open(options: StoreOptions): Promise<Library> {
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   const { Engine } = require('../index.js') as typeof import('../index.js');
   return Engine.open(options);
+}
+
+function setRaw(on: boolean): void {
+  if (!process.stdin.isTTY) return;
+  process.stdin.setRawMode(on);
+  // Node.js leaves the terminal adding a carriage return to each line; the container's terminal has added one already.
+  if (on) spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
 }
 
 function outputTerminal(): WriteStream | undefined {

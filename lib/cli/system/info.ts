@@ -38,5 +38,8 @@ function goFields(value: unknown): unknown {
     const name = Object.hasOwn(NAMES, key) ? NAMES[key]! : key.charAt(0).toUpperCase() + key.slice(1);
     return [name, goFields(item)] as const;
   });
-  return Object.defineProperty(Object.fromEntries(fields), 'toJSON', { value: () => value, enumerable: false });
+  return Object.defineProperty(Object.fromEntries(fields), 'toJSON', {
+    value: () => value,
+    enumerable: false,
+  });
 }
