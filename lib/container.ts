@@ -1,5 +1,6 @@
 import { attachContainer } from './lifecycle/attach.js';
 import { requireContainer, type Entry } from './lifecycle/catalogue.js';
+import { checkOptions } from './lifecycle/check-options.js';
 import { collect, type CollectOptions, type CommandResult } from './lifecycle/collect.js';
 import { filesOf, type Context } from './lifecycle/context.js';
 import { execContainer, type ExecStartOptions } from './lifecycle/exec.js';
@@ -64,6 +65,7 @@ export class Container implements AsyncDisposable {
    * with the step of the plan that failed; ERR_CGROUP_NOT_DELEGATED
    */
   async start(options: StartOptions = {}): Promise<Process> {
+    checkOptions('start', options);
     const started = await startContainer(this.#context, this.id, options);
     this.#timings = started.timings;
     return started;
@@ -75,6 +77,7 @@ export class Container implements AsyncDisposable {
    * @throws ERR_INVALID_STATE unless it runs
    */
   async attach(options: { stdio?: StdioTriple } = {}): Promise<Process> {
+    checkOptions('attach', options);
     return attachContainer(this.#context, this.id, options.stdio ?? PIPES);
   }
 
@@ -84,6 +87,7 @@ export class Container implements AsyncDisposable {
    * @throws ERR_NO_SUCH_CONTAINER; the reason of `signal`
    */
   async wait(options: { signal?: AbortSignal } = {}): Promise<ExitStatus> {
+    checkOptions('wait', options);
     return waitContainer(this.#context, this.id, options.signal);
   }
 
@@ -113,6 +117,7 @@ export class Container implements AsyncDisposable {
 
   /** Reads its log, oldest entry first. Throws ERR_INVALID_STATE when it keeps none (`logDriver: 'none'`). */
   logs(options: LogsOptions = {}): AsyncGenerator<LogEntry> {
+    checkOptions('logs', options);
     const { record } = requireContainer(this.#context, this.id);
     if (record.options.logDriver === 'none') {
       throw new VainaError('ERR_INVALID_STATE', `container ${this.name} keeps no log`, {
@@ -128,6 +133,7 @@ export class Container implements AsyncDisposable {
    * @param options - `timeout` in seconds; default: the container's `stopTimeout`, which is 10 by default
    */
   async stop(options: { timeout?: number } = {}): Promise<void> {
+    checkOptions('stop', options);
     await stopContainer(this.#context, this.id, options.timeout);
   }
 
@@ -142,6 +148,7 @@ export class Container implements AsyncDisposable {
 
   /** Removes it and its files. Throws ERR_INVALID_STATE when it runs and `force` is not set; removing twice is no error. */
   async remove(options: RemoveOptions = {}): Promise<void> {
+    checkOptions('remove', options);
     await removeContainer(this.#context, this.id, options);
   }
 

@@ -20,7 +20,8 @@ export const ERROR_CODES = {
   ERR_COMMAND_NOT_EXECUTABLE: 'the command exists in the container but cannot be executed',
   ERR_STEP_FAILED: 'a step of the launch plan failed',
   ERR_MONITOR_LOST: 'the monitor of the container ended without leaving an exit record',
-  ERR_CGROUP_NOT_DELEGATED: 'a limit was asked for, but no cgroup with this controller is delegated to the user',
+  ERR_CGROUP_NOT_DELEGATED:
+    'a limit was asked for, but no cgroup with this controller is delegated to the user',
   ERR_HOST_UNSUPPORTED: 'the kernel or the host lacks something that the engine needs',
   ERR_NO_SPACE: 'the file system of the store is full',
   ERR_PERMISSION: 'the operating system refused an operation',

@@ -1,3 +1,4 @@
+import { checkOptions } from './lifecycle/check-options.js';
 import { localName } from './lifecycle/image-names.js';
 import { inspectImage, type ImageInspect } from './lifecycle/inspect-image.js';
 import type { Context } from './lifecycle/context.js';
@@ -65,6 +66,7 @@ export class Image {
    * @throws ERR_IN_USE when a container is made of it; ERR_NO_SUCH_IMAGE
    */
   async remove(options: { force?: boolean } = {}): Promise<RemoveImageResult> {
+    checkOptions('removeImage', options);
     return removeImage(this.#context, this.id, options);
   }
 }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { VainaError } from './errors.js';
 import { Image } from './image.js';
+import { checkOptions } from './lifecycle/check-options.js';
 import type { Context } from './lifecycle/context.js';
 import type { ChosenImage } from './lifecycle/create.js';
 import { localName } from './lifecycle/image-names.js';
@@ -61,6 +62,7 @@ export class Images {
    * then as it was
    */
   async pull(reference: string, options: PullOptions = {}): Promise<Image> {
+    checkOptions('pull', options);
     const full = withDefaultTag(parseReference(reference));
     const { platform, tlsVerify, creds, authFile, certDir } = options;
     const registry: RegistryOptions = {
@@ -80,6 +82,7 @@ export class Images {
    * @throws ERR_NO_SUCH_PATH, ERR_INVALID_IMAGE, ERR_DIGEST_MISMATCH, ERR_INVALID_LAYER, ERR_NO_SPACE
    */
   async load(source: string | Readable, options: TransferOptions = {}): Promise<Image[]> {
+    checkOptions('load', options);
     const archive = await openArchive(source);
     try {
       const images: Image[] = [];
@@ -98,6 +101,7 @@ export class Images {
    * @throws ERR_NO_SUCH_PATH, ERR_INVALID_OPTION for a change that is none, ERR_INVALID_REFERENCE, ERR_INVALID_LAYER
    */
   async import(source: string | Readable, options: ImportOptions = {}): Promise<Image> {
+    checkOptions('import', options);
     const { reference, changes, message, os, arch, variant } = options;
     const name = reference === undefined ? undefined : localName(reference);
     const rootfs = rootfsSource(source, {

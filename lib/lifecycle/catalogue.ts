@@ -60,6 +60,15 @@ export function saveState(context: Context, id: string, state: ContainerState): 
   context.store.containers.updateState(id, state);
 }
 
+/** Saves what can be learnt again, or what a removal will make true: a full disk must not stand in its way. */
+export function trySaveState(context: Context, id: string, state: ContainerState): void {
+  try {
+    saveState(context, id, state);
+  } catch (error) {
+    if (!VainaError.is(error, 'ERR_NO_SPACE')) throw error;
+  }
+}
+
 /** Forgets a container. */
 export function deleteContainer(context: Context, id: string): void {
   context.store.containers.delete(id);

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { once } from 'node:events';
 import { VainaError } from '../errors.js';
+import { checkOptions } from './check-options.js';
 import type { Process } from './process.js';
 import type { ExitStatus } from './records.js';
 import type { Timings } from './timings.js';
@@ -34,6 +35,7 @@ const MAX_BUFFER = 100 * 1024 * 1024;
 
 /** Feeds a started process, collects its output to the last byte, and waits for its end. */
 export async function collect(process: Process, options: CollectOptions): Promise<CommandResult> {
+  checkOptions('collect', options);
   const { maxBuffer = MAX_BUFFER, timeoutMs, signal } = options;
   let timedOut = false;
   let overflow = false;

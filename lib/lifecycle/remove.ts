@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { deleteContainer, findContainer, saveState } from './catalogue.js';
+import { deleteContainer, findContainer, trySaveState } from './catalogue.js';
 import { filesOf, type Context } from './context.js';
 import { publish } from './events.js';
 import { killLeftovers } from './lost.js';
@@ -30,7 +30,7 @@ export async function removeContainer(context: Context, id: string, options: Rem
   assertAllowed('remove', status, entry.record.name);
   if (status === 'stopped') await killLeftovers(context, id);
   // Saved first: after a crash in between, the next opener knows to finish this.
-  saveState(context, id, { ...state, status: 'removing' });
+  trySaveState(context, id, { ...state, status: 'removing' });
   await removeFiles(context, id);
   deleteContainer(context, id);
   publish('remove', id);

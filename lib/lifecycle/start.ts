@@ -4,7 +4,7 @@ import { ControlChannel, reapMonitor, type Session } from '../native/control.js'
 import { encodePlan } from '../spec/encode.js';
 import { parseSpec } from '../spec/spec-json.js';
 import type { OciSpec } from '../spec/oci-spec.js';
-import { deleteContainer, requireContainer, saveState, type Entry } from './catalogue.js';
+import { deleteContainer, requireContainer, saveState, trySaveState, type Entry } from './catalogue.js';
 import { filesOf, type Context } from './context.js';
 import { publish } from './events.js';
 import { exitStatus } from './exit-status.js';
@@ -122,7 +122,7 @@ function supervise(
       if (state.status === 'stopped') await killLeftovers(context, id);
       if (!context.store.closed) {
         if (options.autoRemove && state.status === 'exited') deleteContainer(context, id);
-        else saveState(context, id, state);
+        else trySaveState(context, id, state);
       }
       publish('died', id, { exitCode: state.exit?.exitCode });
       return state.exit as ExitStatus;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { VainaError } from '../errors.js';
 import { parseExitRecord } from '../native/messages.js';
 import type { Entry } from './catalogue.js';
-import { saveState } from './catalogue.js';
+import { trySaveState } from './catalogue.js';
 import { filesOf, type Context } from './context.js';
 import { killLeftovers } from './lost.js';
 import { exitStatus } from './exit-status.js';
@@ -27,7 +27,7 @@ export function readTruth(context: Context, entry: Entry): Truth {
   if (state.status !== 'running') return { status: state.status, state, pid: 0 };
   if (context.native.isLocked(files.alive)) return { status: 'running', state, pid: readPid(files.pid) };
   const ended: ContainerState = { ...state, ...endOf(context, record.id, state) };
-  saveState(context, record.id, ended);
+  trySaveState(context, record.id, ended);
   // Whoever needs them gone waits for it himself; a failure shows there.
   if (ended.status === 'stopped') void killLeftovers(context, record.id).catch(() => undefined);
   return { status: ended.status, state: ended, pid: 0 };

