@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
-import { makeBusyboxRoot, makeDirectory, packRoot, removeDirectory } from '../support/containers.js';
+import { makeBusyboxRoot, makeDirectory, packRoot, removeDirectory, runProgram } from '../support/containers.js';
 import { expectNothingLeft, takeCensus, type Census } from '../support/leftovers.js';
 import { requires } from '../support/requires.js';
 import { asUser, createUser, nodeAsUser, removeUser, runAsUser, type TestUser } from '../support/users.js';
@@ -120,7 +120,6 @@ describe('an ordinary user', function () {
         '-c',
         'echo $(id -u) $(hostname); exit 4',
       ]);
-      const { runProgram } = await import('../support/containers.js');
       const ended = await runProgram(command, args, { cwd: '/' });
       expect(ended.stdout).to.match(/^0 [0-9a-f]{12}\n$/);
       expect(ended.exitCode, ended.stderr).to.equal(4);
@@ -128,7 +127,6 @@ describe('an ordinary user', function () {
 
     it('removes images whose files belong to ids that he is not', async () => {
       expect((await ask(user, 'clear'))['images']).to.deep.equal([]);
-      const { runProgram } = await import('../support/containers.js');
       const [command = '', ...front] = asUser(user);
       const ended = await runProgram(command, [
         ...front,
