@@ -9,7 +9,7 @@ import { readTruth } from './sync.js';
 export interface OpenChannel {
   channel: ControlChannel;
   /** Closes the channel if it was opened for this once. */
-  release(): void;
+  release: () => void;
 }
 
 /** The channel that this process has to the monitor, or one for this once. */

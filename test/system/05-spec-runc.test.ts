@@ -45,7 +45,7 @@ describe('spec: what other runtimes make of it', () => {
     const paths: ContainerPaths = {
       directory: bundle,
       exitRecord: '/nonexistent/exit',
-        runDirectory: bundle,
+      runDirectory: bundle,
       lower: [],
       staging: root,
       rootfs: root,

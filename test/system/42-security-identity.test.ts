@@ -78,7 +78,10 @@ describe('security: who a process is', function () {
     const container = await box.engine.containers.run(box.image, { command: ['sleep', '1000'] });
     await container.exec(['sh', '-c', script]);
     const sets = capabilities(
-      String((await container.exec(['/tmp/busybox', 'sh', '-c', 'cat /proc/self/status'], { user: '1000' })).stdout),
+      String(
+        (await container.exec(['/tmp/busybox', 'sh', '-c', 'cat /proc/self/status'], { user: '1000' }))
+          .stdout,
+      ),
     );
     expect(sets.CapEff & ~ELEVEN).to.equal(0n);
     await container.remove({ force: true, timeout: 0 });

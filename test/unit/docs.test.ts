@@ -9,7 +9,10 @@ const docs = (name: string): string => readFileSync(join(__dirname, '../../docs'
 
 describe('the documents', () => {
   it('list every error code with its sentence', () => {
-    const rows = [...docs('errors.md').matchAll(/^\| `(ERR_\w+)` \| (.*) \|$/gm)].map(([, code, text]) => [code, text]);
+    const rows = [...docs('errors.md').matchAll(/^\| `(ERR_\w+)` \| (.*) \|$/gm)].map(([, code, text]) => [
+      code,
+      text,
+    ]);
     expect(Object.fromEntries(rows)).to.deep.equal({ ...ERROR_CODES });
   });
 
