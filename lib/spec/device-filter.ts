@@ -46,7 +46,8 @@ export function compileDeviceFilter(rules: readonly OciDeviceRule[]): Uint8Array
   ];
   for (const rule of rules.toReversed()) {
     program.push(...ruleBlock(rule));
-    if (matchesAll(rule)) break;
+    // The verifier refuses a program with instructions that are never reached.
+    if (matchesAll(rule)) return encode(program);
   }
   program.push([MOVE_64_IMM, VERDICT, 0, 0, 0], [EXIT, 0, 0, 0, 0]);
   return encode(program);
