@@ -124,6 +124,8 @@ run() {
   tree=$(mktemp -d "$CACHE/tree.XXXXXX")
   # shellcheck disable=SC2064
   trap "rm -rf '$tree'" EXIT
+  # It is unpacked over /, whose mode it becomes.
+  chmod 755 "$tree"
   mkdir -p "$tree/lab"
   compile "$tree/opt/vaina"
   if [ "$1" = shell ]; then
