@@ -20,7 +20,9 @@ import { migrate } from './schema.js';
 import { Session } from './session.js';
 import { type SinkOptions, StoreSink } from './sink.js';
 import { StoreSource } from './source.js';
-import { type StorageMaps, type StorageWorker, withWorker } from './worker.js';
+import { withWorker } from './with-worker.js';
+import type { StorageMaps } from './worker-plan.js';
+import type { StorageWorker } from './worker.js';
 
 /** Where a store is, and what it works with. */
 export interface StoreOptions {

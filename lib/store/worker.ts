@@ -6,13 +6,9 @@ import { VainaError } from '../errors.js';
 import { MESSAGE, MessageParser, parseFailed } from '../native/messages.js';
 import type { Native } from '../native/types.js';
 import { encodePlan } from '../spec/encode.js';
-import type { HostFacts, IdMapping } from '../spec/facts.js';
-import type { Step } from '../spec/steps.js';
 import { FRAME_HEADER, FrameWriter, MAX_FRAME, MAKE, type Meta, metaSize, REQUEST } from './frames.js';
 import { workerFailure } from './worker-failure.js';
-
-/** The id maps of an ordinary user's namespace. */
-export type StorageMaps = NonNullable<HostFacts['rootless']>;
+import { type StorageMaps, workerPlan } from './worker-plan.js';
 
 /** What a tree takes. */
 export interface Usage {
@@ -24,7 +20,6 @@ export interface Usage {
   files: number;
 }
 
-const CLONE_NEWUSER = 0x1000_0000;
 const OUTPUT_BYTES = 256 * 1024;
 /** Pieces of content from this size on go to the pipe as they are; smaller ones are gathered. */
 const LARGE = 32 * 1024;
@@ -356,49 +351,5 @@ export class StorageWorker {
     for (const { reject } of this.#pending.values()) reject(this.#lost);
     this.#pending.clear();
     for (let wait = 1; !this.#native.reap(this.#pid); wait = Math.min(wait * 2, 50)) await sleep(wait);
-  }
-}
-
-/** The launch plan of a worker: its own user namespace when there are maps, and nothing else. */
-export function workerPlan(maps: StorageMaps | undefined): Step[] {
-  const plan: Step[] = [
-    ['stdio', 0],
-    ['clone', maps ? CLONE_NEWUSER : 0],
-  ];
-  if (maps) {
-    plan.push(['uid-map', maps.uidHelper ?? '', mapLines(maps.uidMap)]);
-    plan.push(['gid-map', maps.gidHelper ?? '', mapLines(maps.gidMap)]);
-    if (maps.gidHelper === undefined) plan.push(['setgroups-deny']);
-  }
-  plan.push(['storage']);
-  return plan;
-}
-
-function mapLines(map: readonly IdMapping[]): string {
-  return map.map((line) => `${line.containerId} ${line.hostId} ${line.size}\n`).join('');
-}
-
-/** Runs a function with a worker of its own, which ends with it. */
-export async function withWorker<T>(
-  native: Native,
-  root: string,
-  maps: StorageMaps | undefined,
-  work: (worker: StorageWorker) => Promise<T>,
-  signal?: AbortSignal,
-): Promise<T> {
-  signal?.throwIfAborted();
-  const worker = await StorageWorker.start(native, root, maps);
-  const onAbort = (): void => void worker.abort();
-  signal?.addEventListener('abort', onAbort, { once: true });
-  try {
-    const result = await work(worker);
-    await worker.close();
-    return result;
-  } catch (error) {
-    await worker.abort();
-    signal?.throwIfAborted();
-    throw error;
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
   }
 }

@@ -4,7 +4,8 @@ import { Readable } from 'node:stream';
 import { VainaError } from '../../lib/errors.js';
 import type { Native } from '../../lib/native/types.js';
 import { unpackLayer } from '../../lib/store/unpack.js';
-import { type StorageMaps, withWorker } from '../../lib/store/worker.js';
+import { withWorker } from '../../lib/store/with-worker.js';
+import type { StorageMaps } from '../../lib/store/worker-plan.js';
 import { layerCorpus, type Places } from './layer-corpus.js';
 
 /** What came of one case. */

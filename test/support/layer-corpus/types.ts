@@ -30,6 +30,6 @@ export interface LayerCase {
   times?: Readonly<Record<string, number>>;
   /** Paths that are names of the same file. */
   same?: readonly (readonly string[])[];
-  /** Most time it may take, in milliseconds; default 2000. */
+  /** Most time it may take, in milliseconds; default 10,000, since tests run side by side. */
   patience?: number;
 }
