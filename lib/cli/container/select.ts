@@ -84,18 +84,21 @@ export async function select(
   return selection;
 }
 
-/** Acts on each of a selection, reports each, and goes on after a failure; returns the exit codes of failures. */
+/**
+ * Acts on each of a selection, and goes on after a failure.
+ * @param act - false when there was nothing to do, which is not reported
+ * @returns the exit codes of failures
+ */
 export async function actOnEach(
   session: Session,
   { selected, failures }: Selection,
-  act: (container: LibraryContainer) => Promise<void>,
+  act: (container: LibraryContainer) => Promise<boolean | void>,
   codeOf: (error: unknown, code: number) => number = (_, code) => code,
 ): Promise<number[]> {
   const codes = await Promise.all(
     selected.map(async ({ container, shown }) => {
       try {
-        await act(container);
-        session.print(shown);
+        if ((await act(container)) !== false) session.print(shown);
         return 0;
       } catch (error) {
         return codeOf(error, session.complain(error));

@@ -48,12 +48,14 @@ export const start = verb<StartGiven>({
   },
 });
 
-async function startUnlessRunning(container: LibraryContainer): Promise<void> {
+async function startUnlessRunning(container: LibraryContainer): Promise<boolean> {
   try {
     await container.start();
+    return true;
   } catch (error) {
-    // podman: starting what runs already is no failure.
+    // podman: starting what runs already is no failure, and nothing to tell of.
     if (!(await isRunning(container, error))) throw error;
+    return false;
   }
 }
 

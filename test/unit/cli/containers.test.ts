@@ -230,7 +230,7 @@ describe('cli containers', () => {
     it('starts in the background, and takes a running one as started', async () => {
       world.failures['container.start web'] = new VainaError('ERR_INVALID_STATE', 'it is running');
       world.inspected['web'] = { State: { Running: true } };
-      expect(await print('start', 'new', 'web')).to.equal('new\nweb\n');
+      expect(await print('start', 'new', 'web')).to.equal('new\n');
       expect(world.called('container.start')).to.deep.equal([
         ['new', undefined],
         ['web', undefined],

@@ -68,8 +68,12 @@ describe('cli inspect, info, version', () => {
       'host:\n  cgroupVersion: v2\n  cpus: 2\n  os: linux\nversion:\n  Version: "0.1.0"\n',
     );
     expect(JSON.parse(await print('info', '--format', 'json'))).to.have.nested.property('host.os', 'linux');
-    expect(await print('info', '-f', '{{.Host.OS}} {{.Host.CPUs}} {{.Host.CgroupsVersion}}')).to.equal('linux 2 v2\n');
-    expect(await print('info', '-f', '{{json .Host}}')).to.equal('{"os":"linux","cgroupVersion":"v2","cpus":2}\n');
+    expect(await print('info', '-f', '{{.Host.OS}} {{.Host.CPUs}} {{.Host.CgroupsVersion}}')).to.equal(
+      'linux 2 v2\n',
+    );
+    expect(await print('info', '-f', '{{json .Host}}')).to.equal(
+      '{"os":"linux","cgroupVersion":"v2","cpus":2}\n',
+    );
     expect(await world.run('info', 'x')).to.equal(125);
   });
 
