@@ -51,16 +51,19 @@ export async function copy(
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   const { onProgress } = options;
+  let image: CommittedImage;
   try {
     signal.throwIfAborted();
-    return await run({ source, sink }, options, { signal, ...(onProgress && { onProgress }) });
+    image = await run({ source, sink }, options, { signal, ...(onProgress && { onProgress }) });
   } catch (error) {
     stop.abort(error);
+    // What went wrong first is what is reported.
+    await sink.close().catch(() => undefined);
     options.signal?.throwIfAborted();
     throw error;
-  } finally {
-    await sink.close();
   }
+  await onSide('destination', sink.name, undefined, () => sink.close());
+  return image;
 }
 
 async function run(ends: Ends, options: CopyOptions, move: MoveOptions): Promise<CommittedImage> {

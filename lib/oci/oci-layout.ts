@@ -8,7 +8,7 @@ import { MAX_MANIFEST_BYTES } from './limits.js';
 import { parseManifest } from './manifest.js';
 import { isIndexType, isManifestType, MEDIA } from './mediatypes.js';
 import { formatReference, isShortName, parseReference, withDefaultTag } from './reference.js';
-import { missing, readSmall, type Tree } from './tree.js';
+import { readSmall, type Tree } from './tree.js';
 import type { Descriptor, Digest, ImageSource, RawManifest } from './types.js';
 
 const LAYOUT_FILE = 'oci-layout';
@@ -90,10 +90,7 @@ class LayoutSource implements ImageSource {
   }
 
   async blob(descriptor: Descriptor): Promise<Readable> {
-    const path = blobPath(descriptor.digest);
-    const size = await this.#tree.size(path);
-    if (size === undefined) throw missing(this.#tree, path);
-    return this.#tree.stream(path);
+    return this.#tree.stream(blobPath(descriptor.digest));
   }
 
   async close(): Promise<void> {

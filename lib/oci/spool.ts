@@ -15,7 +15,7 @@ export interface SpoolOptions {
 
 /** A nameless temporary file: it is gone when it is closed, or when the process ends for any reason. */
 export async function openSpool(options: SpoolOptions = {}): Promise<FileHandle> {
-  const parent = options.tmpDir ?? process.env['TMPDIR'] ?? '/var/tmp';
+  const parent = options.tmpDir ?? (process.env['TMPDIR'] || '/var/tmp');
   try {
     const directory = await mkdtemp(join(parent, 'vaina-'));
     try {

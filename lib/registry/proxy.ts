@@ -24,26 +24,31 @@ export function proxyFor(url: URL, env: NodeJS.ProcessEnv): Proxy | undefined {
   const noProxy = env['no_proxy'] ?? env['NO_PROXY'] ?? '';
   if (isDirect(url, noProxy)) return undefined;
   const text = env[variable] ?? '';
-  let proxy: URL | undefined;
-  try {
-    proxy = new URL(text.includes('://') ? text : `http://${text}`);
-  } catch {
-    // Reported below: the value may hold a password, so it is not shown.
-  }
-  if (proxy?.protocol !== 'http:' && proxy?.protocol !== 'https:') {
+  const proxy = readProxy(text.includes('://') ? text : `http://${text}`);
+  // The value may hold a password, so it is not shown.
+  if (!proxy)
     throw new VainaError(
       'ERR_INVALID_OPTION',
       `the environment variable ${variable} is no http or https URL`,
     );
+  return proxy;
+}
+
+function readProxy(text: string): Proxy | undefined {
+  try {
+    const url = new URL(text);
+    if (url.protocol !== 'http:' && url.protocol !== 'https:') return undefined;
+    const protocol = url.protocol === 'https:' ? 'https' : 'http';
+    const username = decodeURIComponent(url.username);
+    return {
+      protocol,
+      host: bare(url.hostname),
+      port: Number(url.port) || (protocol === 'https' ? 443 : 80),
+      ...(username !== '' && { auth: { username, password: decodeURIComponent(url.password) } }),
+    };
+  } catch {
+    return undefined;
   }
-  const protocol = proxy.protocol === 'https:' ? 'https' : 'http';
-  const username = decodeURIComponent(proxy.username);
-  return {
-    protocol,
-    host: bare(proxy.hostname),
-    port: Number(proxy.port) || (protocol === 'https' ? 443 : 80),
-    ...(username !== '' && { auth: { username, password: decodeURIComponent(proxy.password) } }),
-  };
 }
 
 function isDirect(url: URL, noProxy: string): boolean {

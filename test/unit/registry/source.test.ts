@@ -567,14 +567,14 @@ describe('registry source', () => {
 
     it('does not answer a challenge of where it was redirected to', async () => {
       const second = await another('127.0.0.2');
-      second.faults.push(demandToken(`${second.origin}/token`, () => true));
+      second.faults.push(demandToken(`${registry.origin}/token`, () => false));
       registry.faults.push(({ url }, response) => {
         if (!url.includes('blobs')) return false;
         response.writeHead(307, { location: `${second.origin}${url}` }).end();
         return true;
       });
       expect((await failure(pull({ credentials }))).code).to.equal('ERR_UNAUTHORIZED');
-      expect(second.requests(/token/)).to.deep.equal([]);
+      expect(registry.requests(/token/)).to.deep.equal([]);
       expectNoLeak(second);
     });
 
@@ -755,6 +755,36 @@ describe('registry source', () => {
         proxy.close();
       }
     });
+  });
+
+  it('is not moved by what somebody has put into Object.prototype', async () => {
+    // Not `auth`: by that one Node.js itself tells URLs apart.
+    const poison = {
+      baseURL: 'http://127.0.0.2:1/',
+      params: { poisoned: 1 },
+      socketPath: '/nonexistent',
+      transport: { request: () => undefined },
+      beforeRedirect: () => undefined,
+      maxContentLength: 1,
+      cookie: CANARY,
+      transformRequest: [() => CANARY],
+      transformResponse: [() => CANARY],
+      parseReviver: () => CANARY,
+      withXSRFToken: true,
+      fetchOptions: {},
+    };
+    const names = Object.keys(poison);
+    try {
+      for (const name of names) {
+        const value = poison[name as keyof typeof poison];
+        Object.defineProperty(Object.prototype, name, { value, configurable: true, writable: true });
+      }
+      await pull();
+    } finally {
+      for (const name of names) Reflect.deleteProperty(Object.prototype, name);
+    }
+    expect(registry.requests(/poisoned/)).to.deep.equal([]);
+    expectNoLeak(registry);
   });
 
   it('checks its numbers', () => {
