@@ -24,8 +24,8 @@ struct Inside {
   UniqueFd proc;         // the procfs of a `mount` step
   UniqueFd proc_sys;     // its directory sys, whatever is mounted there later
   UniqueFd devpts;       // the devpts of a `mount` step
-  UniqueFd null;         // what masks of files are copies of: the host's /dev/null, then the first mask
-  UniqueFd null_mount;   // a detached copy of it, for a first mask after pivot_root
+  UniqueFd null_mount;   // a detached mount of the host's /dev/null, until it is the first mask of a file
+  UniqueFd null;         // the first mask of a file, which the others are copies of
   UniqueFd empty;        // the first mask of a directory, which the others are copies of
 
   bool sealed = false;    // all descriptors from 3 on are close-on-exec

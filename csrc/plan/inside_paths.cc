@@ -75,12 +75,12 @@ Status mask_directory(Inside* inside, const UniqueFd& place) {
 }
 
 Status mask_file(Inside* inside, const UniqueFd& place) {
+  Status status = prepare_masks(inside, false);
+  if (!status.ok()) return status;
   if (inside->null_mount.ok()) {
     inside->null = take(inside->null_mount);
     return attach(inside->null.get(), place.get());
   }
-  Status status = prepare_masks(inside, false);
-  if (!status.ok()) return status;
   UniqueFd copy = clone_mount(inside->null.get(), false);
   return copy.ok() ? attach(copy.get(), place.get()) : failed("mask");
 }
@@ -142,19 +142,19 @@ Status prepare_masks(Inside* inside, bool last_chance) {
       return fine();
     }
   }
-  if (inside->null.ok()) return fine();
+  if (inside->null.ok() || inside->null_mount.ok()) return fine();
   const char* path = "/dev/null";
   if (inside->pivoted || inside->joined) return failed_with(EINVAL, "open", path);
   UniqueFd null(open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat info;
   if (!null.ok() || fstat(null.get(), &info) != 0) return failed("open", path);
   if (!S_ISCHR(info.st_mode) || info.st_rdev != makedev(1, 3)) return failed_with(ENODEV, "open", path);
-  if (last_chance) {
-    inside->null_mount = clone_mount(null.get(), false);
-    return inside->null_mount.ok() ? fine() : failed("bind", path);
-  }
-  inside->null = take(null);
-  return fine();
+  inside->null_mount = clone_mount(null.get(), false);
+  if (!inside->null_mount.ok()) return failed("bind", path);
+  // What is written to a device goes to its driver, read-only or not; its mode, owner and times stay the host's.
+  constexpr uint64_t kAttributes = kMountAttrReadonly | kMountAttrNosuid | kMountAttrNoexec;
+  Status status = set_attributes(inside->null_mount.get(), kAttributes, false);
+  return status.ok() ? status : failed_with(status.error, "set attributes of", path);
 }
 
 Status run_path_step(const Step& step, Inside* inside) {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { release, userInfo } from 'node:os';
 import type { HostFacts } from '../spec/facts.js';
 import { cgroupFacts } from './cgroups.js';
@@ -21,6 +21,7 @@ export function hostFacts(): HostFacts {
     lastCapability: Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8')),
     capabilities: BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`),
     rlimits: rlimits(),
+    kcore: existsSync('/proc/kcore'),
     onlineCpus: readFileSync('/sys/devices/system/cpu/online', 'utf8').trim(),
     swapAccounting: swapAccounting(cgroup),
     umask: Number.parseInt(/^Umask:\s*(\d+)/m.exec(status)?.[1] ?? '22', 8),

@@ -8,8 +8,11 @@ import type { Step } from './steps.js';
 type V1 = Extract<CgroupFacts, { version: 1 }>;
 type V2 = Extract<CgroupFacts, { version: 2 }>;
 
-/** Controllers of cgroup v1 that every container has: limits by default, statistics, pausing. */
-const V1_ALWAYS = ['memory', 'pids', 'devices', 'cpuacct', 'freezer'];
+/**
+ * Controllers of cgroup v1 that every container has: limits by default, fair shares, statistics, pausing. Without cpu,
+ * cpuacct and cpuset beside it, a Java virtual machine does not look at the limit of memory.
+ */
+const V1_ALWAYS = ['memory', 'pids', 'devices', 'cpuacct', 'freezer', 'cpu', 'cpuset', 'blkio'];
 
 /** The steps of a container's cgroup: those of the host phase, those of the after phase. */
 export interface CgroupSteps {
@@ -83,7 +86,7 @@ export function cpuWeight(shares: number): number {
 }
 
 function v1Steps(id: string, resources: OciResources, cgroup: V1): CgroupSteps {
-  const directories = v1Directories(id, resources, cgroup);
+  const directories = v1Directories(id, cgroup);
   const unique = [...new Set(directories.values())];
   const host: Step[] = unique.map((directory) => ['cgroup-dir', directory]);
   const cpuset = directories.get('cpuset');
@@ -96,15 +99,10 @@ function v1Steps(id: string, resources: OciResources, cgroup: V1): CgroupSteps {
   return { host, after: unique.map((directory) => ['cgroup-remove', directory]) };
 }
 
-/** Controller → the container's directory, for those it needs; controllers mounted together share one. */
-export function v1Directories(id: string, resources: OciResources, cgroup: V1): Map<string, string> {
-  const wanted = [
-    ...V1_ALWAYS,
-    ...(resources.cpu?.quota !== undefined || resources.cpu?.shares !== undefined ? ['cpu'] : []),
-    ...(resources.cpu?.cpus !== undefined ? ['cpuset'] : []),
-  ];
+/** Controller → the container's directory, of those that are there; controllers mounted together share one. */
+export function v1Directories(id: string, cgroup: V1): Map<string, string> {
   const directories = new Map<string, string>();
-  for (const controller of wanted) {
+  for (const controller of V1_ALWAYS) {
     const parent = cgroup.parents[controller];
     if (parent !== undefined) directories.set(controller, `${parent}/${id}`);
   }

@@ -7,14 +7,13 @@ export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 export interface EnvironmentSources {
   image?: readonly string[] | undefined;
   options?: Readonly<Record<string, string | undefined>> | undefined;
-  tty: boolean;
   hostname: string;
   home: string;
 }
 
 /**
- * The environment as `NAME=value`, in a fixed order: PATH, container, HOSTNAME, HOME, TERM (with a terminal), then the
- * image's and the options' as they come.
+ * The environment as `NAME=value`, in a fixed order: PATH, container, HOSTNAME, HOME, TERM, then the image's and the
+ * options' as they come.
  *
  * @throws ERR_INVALID_IMAGE when a variable of the image has no name or a NUL
  */
@@ -24,8 +23,9 @@ export function compileEnvironment(sources: EnvironmentSources): string[] {
     ['container', 'vaina'],
     ['HOSTNAME', sources.hostname],
     ['HOME', sources.home],
+    // Without a terminal too: what runs a program in the container later may bring one.
+    ['TERM', 'xterm'],
   ]);
-  if (sources.tty) variables.set('TERM', 'xterm');
   for (const entry of sources.image ?? []) {
     const [name, value] = split(entry);
     if (name === '' || entry.includes('\0')) {

@@ -61,6 +61,8 @@ export interface HostFacts {
   capabilities: bigint;
   /** The engine's own hard and soft limits: name (RLIMIT_NOFILE) → values. */
   rlimits: Readonly<Record<string, { soft: bigint; hard: bigint }>>;
+  /** Whether the kernel has /proc/kcore. */
+  kcore: boolean;
   /** Processors that are online, e.g. `0-3`. */
   onlineCpus: string;
   /** Whether swap is accounted for in the memory controller. */

@@ -2,7 +2,7 @@ import { parseCpuset } from './cpuset.js';
 import { matchesGlob } from '../util/glob.js';
 import type { SecurityOptions } from './security-opt.js';
 
-/** What no container has any business to read: the union of what Docker and podman mask. */
+/** What no container has any business to read: the union of what Docker and podman mask, or masked. */
 const MASKED = [
   '/proc/acpi',
   '/proc/asound',
@@ -14,6 +14,7 @@ const MASKED = [
   '/proc/scsi',
   '/proc/timer_list',
   '/proc/timer_stats',
+  '/sys/dev/block',
   '/sys/devices/virtual/powercap',
   '/sys/firmware',
   '/sys/fs/selinux',

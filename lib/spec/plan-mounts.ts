@@ -21,7 +21,7 @@ export function mountSteps(
   for (const mount of spec.mounts) {
     const options = parseMountOptions(mount.options);
     if (mount.type === 'cgroup') {
-      const cgroup = cgroupMount(mount, options.attributes, spec, id, host.cgroup);
+      const cgroup = cgroupMount(mount, options.attributes, id, host.cgroup);
       steps.push(...cgroup.steps);
       readonly.push(...cgroup.readonly);
     } else if (options.bind || mount.type === 'bind') {
@@ -55,7 +55,6 @@ export function bindStep(mount: OciMount): Step {
 function cgroupMount(
   { destination }: OciMount,
   attributes: number,
-  spec: OciSpec,
   id: string,
   cgroup: CgroupFacts,
 ): { steps: Step[]; readonly: string[] } {
@@ -65,7 +64,7 @@ function cgroupMount(
   }
   const open = attributes & ~MOUNT_ATTR.RDONLY;
   const steps: Step[] = [['mount', 'tmpfs', 'tmpfs', destination, open, 'mode=755,size=64k']];
-  for (const [hierarchy, controllers] of v1Hierarchies(spec, id, cgroup)) {
+  for (const [hierarchy, controllers] of v1Hierarchies(id, cgroup)) {
     steps.push([
       'mount',
       'cgroup',
@@ -81,12 +80,8 @@ function cgroupMount(
 }
 
 /** The hierarchies in which the container has a cgroup of its own, by the name of their mount, with all controllers. */
-function v1Hierarchies(
-  spec: OciSpec,
-  id: string,
-  cgroup: Extract<CgroupFacts, { version: 1 }>,
-): Map<string, string[]> {
-  const own = new Set(v1Directories(id, spec.linux.resources ?? {}, cgroup).values());
+function v1Hierarchies(id: string, cgroup: Extract<CgroupFacts, { version: 1 }>): Map<string, string[]> {
+  const own = new Set(v1Directories(id, cgroup).values());
   const hierarchies = new Map<string, string[]>();
   for (const [controller, parent] of Object.entries(cgroup.parents)) {
     if (!own.has(`${parent}/${id}`)) continue;
@@ -97,7 +92,7 @@ function v1Hierarchies(
 }
 
 /** Nodes and links of /dev. A /dev that the user mounted is left as it is. */
-export function deviceSteps(spec: OciSpec): Step[] {
+export function deviceSteps(spec: OciSpec, host: HostFacts): Step[] {
   const dev = spec.mounts.find((mount) => mount.destination === '/dev');
   if (dev?.type !== 'tmpfs') return [];
   const taken = new Set(spec.mounts.map((mount) => mount.destination));
@@ -114,6 +109,7 @@ export function deviceSteps(spec: OciSpec): Step[] {
     steps.push(['mknod', device.path, mode, device.major, device.minor, device.uid ?? 0, device.gid ?? 0]);
   }
   for (const [name, target] of STANDARD_LINKS) {
+    if (name === 'core' && !host.kcore) continue;
     const path = `/dev/${name}`;
     if (!taken.has(path) && ![...taken].some((mount) => isBelow(mount, path)))
       steps.push(['symlink', target, path]);

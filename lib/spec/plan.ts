@@ -98,7 +98,7 @@ function rootSteps(spec: OciSpec, { paths, host, policy }: PlanInputs): Step[] {
 function fileSystemSteps(spec: OciSpec, { id, host, policy }: PlanInputs): Step[] {
   const { linux } = spec;
   const mounts = mountSteps(spec, id, host);
-  const steps: Step[] = [...mounts.steps, ...deviceSteps(spec)];
+  const steps: Step[] = [...mounts.steps, ...deviceSteps(spec, host)];
   if (spec.process.terminal === true) steps.push(['console']);
   if (policy.createWorkdir && spec.process.cwd !== '/') steps.push(['mkdir', spec.process.cwd, 0o755]);
   for (const [name, value] of Object.entries(linux.sysctl ?? {}))

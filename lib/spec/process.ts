@@ -27,7 +27,6 @@ export function compileProcess(
     env: compileEnvironment({
       image: facts.image?.Env,
       options: options.env,
-      tty,
       hostname,
       home: user.home,
     }),

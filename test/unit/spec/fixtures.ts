@@ -14,6 +14,7 @@ const COMMON = {
     RLIMIT_NPROC: { soft: 4096n, hard: 8192n },
     RLIMIT_CORE: { soft: 0n, hard: INFINITY },
   },
+  kcore: true,
   onlineCpus: '0-1',
   umask: 0o22,
 };

@@ -50,14 +50,13 @@ describe('compileCommand', () => {
 });
 
 describe('compileEnvironment', () => {
-  const base = { tty: false, hostname: 'h', home: '/root' };
+  const base = { hostname: 'h', home: '/root' };
 
   it('has defaults, then the image’s, then the options’', () => {
     const environment = compileEnvironment({
       ...base,
       image: ['PATH=/bin', 'A=1', 'B=x=y', 'EMPTY', 'A=2'],
       options: { B: 'z', C: '', HOME: undefined },
-      tty: true,
     });
     expect(environment).to.deep.equal([
       'PATH=/bin',
@@ -74,7 +73,6 @@ describe('compileEnvironment', () => {
   it('keeps what the image or the options say of TERM, HOME and HOSTNAME', () => {
     const environment = compileEnvironment({
       ...base,
-      tty: true,
       image: ['TERM=vt100', 'HOME=/h'],
       options: { HOSTNAME: 'x' },
     });

@@ -191,8 +191,15 @@ describe('compilePlan', () => {
       'symlink("cpu,cpuacct", "/sys/fs/cgroup/cpu")',
       'symlink("cpu,cpuacct", "/sys/fs/cgroup/cpuacct")',
       'mount("cgroup", "cgroup", "/sys/fs/cgroup/pids", RDONLY|NOSUID|NODEV|NOEXEC, "pids")',
+      'mount("cgroup", "cgroup", "/sys/fs/cgroup/blkio", RDONLY|NOSUID|NODEV|NOEXEC, "blkio")',
       'readonly("/sys/fs/cgroup")',
     ]);
+  });
+
+  it('links /dev/core only where the kernel has /proc/kcore', () => {
+    const links = (host: HostFacts): boolean =>
+      compile({}, host).some((step) => step[0] === 'symlink' && step[2] === '/dev/core');
+    expect([links(ROOT_V1), links({ ...ROOT_V1, kcore: false })]).to.deep.equal([true, false]);
   });
 
   it('supervises as the options say', () => {
@@ -216,6 +223,16 @@ describe('compilePlan', () => {
     expect(compile({}, ROOT_V2, { stdio: 'direct' })).to.deep.include(['stdio', 0]);
     expect(compile()).to.deep.include(['stop', 2, 10000]);
     expect(names(compile({ logDriver: 'none' }))).to.not.include('log');
+  });
+
+  it('moves the monitor of a detached container, before all else of the host phase, where it has to and may', () => {
+    const monitors = '/sys/fs/cgroup/vaina/monitors';
+    const host: HostFacts = { ...ROOT_V2, cgroup: { ...ROOT_V2.cgroup, monitors } as HostFacts['cgroup'] };
+    const steps = compile({ detach: true }, host).filter(([name]) => STEPS[name].phase === 'host');
+    expect(steps[0]).to.deep.equal(['monitor-cgroup', monitors]);
+    expect(names(compile({}, host))).to.not.include('monitor-cgroup');
+    expect(names(compile({ detach: true }, ROOT_V2))).to.not.include('monitor-cgroup');
+    expect(names(compile({ detach: true }, ROOT_V1))).to.not.include('monitor-cgroup');
   });
 
   it('removes what is asked for, the directory of the run last', () => {
