@@ -5,10 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../sys/remove_tree.h"
 #include "../sys/unique_fd.h"
 #include "lookup.h"
 #include "protocol.h"
-#include "remove.h"
 #include "resolve.h"
 #include "storage.h"
 #include "unpack.h"
@@ -111,7 +111,7 @@ Status Server::remove(Cursor body) {
   }
   UniqueFd fd(open_plain(root_.get(), parent, O_PATH | O_DIRECTORY));
   if (!fd.ok()) return errno == ENOENT ? fine() : failed("open", path);
-  Status status = remove_tree(fd.get(), name);
+  Status status = remove_tree_at(fd.get(), name);
   if (!status.ok()) status.path = path;
   return status;
 }

@@ -7,7 +7,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "remove.h"
+#include "../sys/remove_tree.h"
 #include "resolve.h"
 
 namespace vaina {
@@ -136,7 +136,7 @@ Status Unpack::displace(const Place& place, bool keep_directory, bool* was_white
   if (S_ISDIR(status.st_mode) && keep_directory) return fine();
   *was_whiteout = is_whiteout(status);
   if (S_ISDIR(status.st_mode)) {
-    Status result = remove_tree(place.parent, place.name);
+    Status result = remove_tree_at(place.parent, place.name);
     if (!result.ok()) return result;
   } else if (unlinkat(place.parent, place.name, 0) != 0) {
     return failed("unlink", place.name);

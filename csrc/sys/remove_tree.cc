@@ -177,6 +177,11 @@ Status Remover::run(int parent, const char* name, const char* path) {
 
 }  // namespace
 
+Status remove_tree_at(int directory, const char* name) {
+  Remover remover;
+  return remover.run(directory, name, name);
+}
+
 Status remove_tree(const char* path) {
   const char* what = "remove";
   size_t length = strlen(path);

@@ -22,7 +22,7 @@ export function weakNative(directory: string, source: string): Native {
       '-I',
       source,
       main,
-      join(source, 'sys', 'directory.cc'),
+      ...['directory', 'io', 'remove_tree'].map((name) => join(source, 'sys', `${name}.cc`)),
       ...store.map((name) => join(source, 'store', name)),
     ],
     ...['-o', program],
