@@ -25,6 +25,8 @@ Status run_step(const Step& step, HostState* state) {
       state->cgroup_count++;
       return fine();
     }
+    case Op::kMonitorCgroup:
+      return move_to_cgroup(step.str(0));
     default:
       return failed_with(ENOSYS, step.name());
   }

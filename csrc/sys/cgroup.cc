@@ -89,6 +89,17 @@ Status write_cgroup_file(const char* path, const char* value, uint32_t size) {
   return write_whole(fd.get(), value, size) ? fine() : failed_with(errno, "write", path, value);
 }
 
+Status move_to_cgroup(const char* path) {
+  const char* what = "move to cgroup";
+  Status status = make_cgroup(path);
+  if (!status.ok()) return status;
+  CgroupMembership membership;
+  status = open_cgroup(path, &membership);
+  if (!status.ok()) return status;
+  UniqueFd fd(openat(membership.directory.get(), "cgroup.procs", O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+  return fd.ok() && write_whole(fd.get(), "0", 1) ? fine() : failed(what, path);
+}
+
 Status inherit_cgroup_file(const char* directory, const char* file) {
   const char* what = "inherit";
   if (strchr(file, '/') != nullptr) return failed_with(EINVAL, what, file);

@@ -27,6 +27,9 @@ bool is_cgroup(int fd, bool* v2);
 // system.
 Status make_cgroup(const char* path);
 
+// Makes the v2 directory and its missing parents, and moves the calling process there.
+Status move_to_cgroup(const char* path);
+
 // One write to a file of a cgroup.
 Status write_cgroup_file(const char* path, const char* value, uint32_t size);
 

@@ -1,12 +1,17 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { VainaError } from '../errors.js';
 import type { CgroupFacts } from '../spec/facts.js';
 
 /** The directory of the engine's cgroups, in whatever cgroup it may make one. */
 const NAME = 'vaina';
+/** Below it: the monitors of detached containers. */
+const MONITORS = 'monitors';
+/** Beside it: processes that were in the way of controllers. */
+const HOST = `${NAME}-host`;
 const CONTROLLERS = ['cpu', 'cpuset', 'io', 'memory', 'pids'];
 const V1_CONTROLLERS = ['blkio', 'cpu', 'cpuacct', 'cpuset', 'devices', 'freezer', 'memory', 'pids'];
+
+type V2 = Extract<CgroupFacts, { version: 2 }>;
 
 /** A cgroup file system that is mounted on this host. */
 interface CgroupMount {
@@ -21,7 +26,13 @@ export function cgroupFacts(rootless: boolean, uid: number): CgroupFacts {
   const v1 = mounts.filter((mount) => mount.version === 1 && mount.controllers.length > 0);
   const v2 = mounts.find((mount) => mount.version === 2);
   if (v1.length > 0) {
-    if (rootless) return { version: 0, reason: 'cgroups v1 cannot be delegated to an ordinary user' };
+    if (rootless) {
+      return {
+        version: 0,
+        reason: 'cgroups v1 cannot be delegated to an ordinary user',
+        hint: 'boot with systemd.unified_cgroup_hierarchy=1, or run without limits',
+      };
+    }
     const parents: Record<string, string> = {};
     for (const mount of v1) {
       for (const controller of mount.controllers) {
@@ -30,8 +41,8 @@ export function cgroupFacts(rootless: boolean, uid: number): CgroupFacts {
     }
     return { version: 1, parents, controllers: Object.keys(parents) };
   }
-  if (!v2) return { version: 0, reason: 'no cgroup file system is mounted' };
-  return rootless ? delegated(v2.mountpoint, uid) : ofRoot(v2.mountpoint);
+  if (!v2) return { version: 0, reason: 'no cgroup file system is mounted', hint: 'mount cgroup2' };
+  return rootless ? delegated(v2.mountpoint, uid) : below(v2.mountpoint, v2.mountpoint);
 }
 
 function cgroupMounts(): CgroupMount[] {
@@ -50,16 +61,27 @@ function cgroupMounts(): CgroupMount[] {
   return mounts;
 }
 
-/** The path of this process in the v2 hierarchy, from /proc/self/cgroup. */
-function ownCgroup(): string {
+/** The directory of this process in the v2 hierarchy; undefined when it lies outside of what is mounted. */
+function ownCgroup(mountpoint: string): string | undefined {
   const line = readFileSync('/proc/self/cgroup', 'utf8')
     .split('\n')
     .find((entry) => entry.startsWith('0::'));
-  return line?.slice(3) ?? '/';
+  const path = line?.slice(3) ?? '/';
+  const directory = join(mountpoint, path);
+  return path.split('/').includes('..') || !existsSync(directory) ? undefined : directory;
 }
 
-function ofRoot(mountpoint: string): CgroupFacts {
-  return { version: 2, parent: join(mountpoint, NAME), controllers: controllersOf(mountpoint), enable: [] };
+/** The facts when containers are put below `top`. */
+function below(mountpoint: string, top: string): CgroupFacts {
+  const parent = join(top, NAME);
+  const monitors = monitorsOf(mountpoint, top);
+  return {
+    version: 2,
+    parent,
+    controllers: controllersOf(top),
+    enable: [],
+    ...(monitors ? { monitors } : {}),
+  };
 }
 
 /**
@@ -67,29 +89,53 @@ function ofRoot(mountpoint: string): CgroupFacts {
  * processes all live further down, so that controllers can be enabled there without moving anybody.
  */
 function delegated(mountpoint: string, uid: number): CgroupFacts {
-  let directory = join(mountpoint, ownCgroup());
-  if (!belongsTo(directory, uid)) {
+  let top = ownCgroup(mountpoint);
+  if (top === undefined || !belongsTo(top, uid)) {
+    const where = top === undefined ? 'of this process' : `${top} of this process`;
     return {
       version: 0,
-      reason: `the cgroup ${directory} of this process is not delegated to user ${uid}`,
+      reason: `the cgroup ${where} is not delegated to user ${uid}`,
+      hint:
+        'start the program under the user’s own systemd: systemd-run --user --scope COMMAND ' +
+        '(without a login: loginctl enable-linger USER first)',
     };
   }
-  while (directory !== mountpoint && belongsTo(dirname(directory), uid)) directory = dirname(directory);
-  return { version: 2, parent: join(directory, NAME), controllers: controllersOf(directory), enable: [] };
+  while (top !== mountpoint && belongsTo(dirname(top), uid)) top = dirname(top);
+  return below(mountpoint, top);
 }
 
 function belongsTo(directory: string, uid: number): boolean {
   try {
-    accessSync(join(directory, 'cgroup.procs'), constants.W_OK);
-    return statSync(directory).uid === uid;
+    return writable(directory) && statSync(directory).uid === uid;
   } catch {
     return false;
   }
 }
 
+/** Whether processes may be moved into the cgroup, and between the cgroups below it (cgroups(7), «delegation»). */
+function writable(directory: string): boolean {
+  try {
+    accessSync(join(directory, 'cgroup.procs'), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Where a detached container's monitor goes so that it is not killed together with the service that it was started by.
+ * Undefined where nobody would kill it, where it is not allowed, and where all of the engine's cgroups go with that service.
+ */
+function monitorsOf(mountpoint: string, top: string): string | undefined {
+  const own = ownCgroup(mountpoint);
+  if (own === undefined || own === mountpoint || own === top || own === join(top, HOST)) return undefined;
+  let common = own;
+  while (common !== top && !`${top}/`.startsWith(`${common}/`)) common = dirname(common);
+  return writable(common) ? join(top, NAME, MONITORS) : undefined;
+}
+
 function controllersOf(directory: string): string[] {
-  const names = readFileSync(join(directory, 'cgroup.controllers'), 'utf8').trim().split(/\s+/);
-  return names.filter((name) => CONTROLLERS.includes(name));
+  return words(join(directory, 'cgroup.controllers')).filter((name) => CONTROLLERS.includes(name));
 }
 
 /**
@@ -98,30 +144,35 @@ function controllersOf(directory: string): string[] {
  */
 export function prepareCgroups(facts: CgroupFacts): CgroupFacts {
   if (facts.version !== 2) return facts;
-  const above = dirname(facts.parent);
   try {
-    if (!existsSync(facts.parent)) mkdirSync(facts.parent, { recursive: true });
-    const inherited = enable(above, facts.controllers);
-    const controllers = enable(facts.parent, inherited);
-    return { ...facts, controllers };
+    mkdirSync(facts.parent, { recursive: true });
+    const inherited = enable(dirname(facts.parent), facts.controllers);
+    return { ...facts, controllers: enable(facts.parent, inherited) } satisfies V2;
   } catch (error) {
-    return { version: 0, reason: `the cgroup ${facts.parent} cannot be made: ${(error as Error).message}` };
+    return {
+      version: 0,
+      reason: `the cgroup ${facts.parent} cannot be made: ${(error as Error).message}`,
+      hint: 'look at who owns the directory above it, and at its cgroup.max.descendants',
+    };
   }
 }
 
 /** Enables each controller for the children of a cgroup; one by one, since one refusal would void a joint write. */
 function enable(directory: string, controllers: readonly string[]): string[] {
   const file = join(directory, 'cgroup.subtree_control');
-  const present = new Set(readFileSync(file, 'utf8').trim().split(/\s+/));
-  if (controllers.some((name) => !present.has(name))) vacate(directory);
+  const present = new Set(words(file));
   return controllers.filter((name) => {
     if (present.has(name)) return true;
-    try {
-      writeFileSync(file, `+${name}`);
-      return true;
-    } catch {
-      return false;
+    for (let attempt = 0; attempt < 5; attempt++) {
+      try {
+        writeFileSync(file, `+${name}`);
+        return true;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EBUSY') return false;
+        vacate(directory);
+      }
     }
+    return false;
   });
 }
 
@@ -130,10 +181,9 @@ function enable(directory: string, controllers: readonly string[]): string[] {
  * processes»). Where this program itself is in the way, as in a service with `Delegate=yes`, its processes move one down.
  */
 function vacate(directory: string): void {
-  if (!existsSync(join(directory, 'cgroup.type'))) return;
-  const pids = readFileSync(join(directory, 'cgroup.procs'), 'utf8').trim().split('\n').filter(Boolean);
+  const pids = words(join(directory, 'cgroup.procs'));
   if (pids.length === 0) return;
-  const leaf = join(directory, `${NAME}-host`);
+  const leaf = join(directory, HOST);
   mkdirSync(leaf, { recursive: true });
   for (const pid of pids) {
     try {
@@ -144,9 +194,6 @@ function vacate(directory: string): void {
   }
 }
 
-/** The error for a limit that no cgroup here can enforce. */
-export function notDelegated(reason: string): VainaError {
-  return new VainaError('ERR_CGROUP_NOT_DELEGATED', reason, {
-    hint: 'delegate the controllers to the user, e.g. by a drop-in for user@.service with [Service] Delegate=cpu cpuset io memory pids',
-  });
+function words(file: string): string[] {
+  return readFileSync(file, 'utf8').trim().split(/\s+/).filter(Boolean);
 }

@@ -1,6 +1,7 @@
 import { accessSync, constants, readFileSync, statfsSync } from 'node:fs';
 import type { HostFacts } from '../spec/facts.js';
 import type { Context } from './context.js';
+import { DELEGATE } from '../spec/resources.js';
 import { findProgram } from './subids.js';
 
 /** One thing that the engine needs or would like, and whether the host has it. */
@@ -104,12 +105,18 @@ function cgroups({ cgroup, rootless }: HostFacts): Finding {
       name: 'cgroups',
       status: 'degraded',
       detail: `no limits: ${cgroup.reason}`,
-      ...(rootless
-        ? { fix: 'start the program in a delegated scope: systemd-run --user --scope -p Delegate=yes' }
-        : {}),
+      fix: cgroup.hint,
     };
   }
-  return { name: 'cgroups', status: 'ok', detail: `v${cgroup.version}: ${cgroup.controllers.join(' ')}` };
+  const detail = `v${cgroup.version}: ${cgroup.controllers.join(' ')}`;
+  const missing = ['memory', 'pids', 'cpu', 'cpuset'].filter((name) => !cgroup.controllers.includes(name));
+  if (missing.length === 0) return { name: 'cgroups', status: 'ok', detail };
+  return {
+    name: 'cgroups',
+    status: 'degraded',
+    detail: `${detail}; no limits by ${missing.join(', ')}`,
+    ...(rootless ? { fix: DELEGATE } : {}),
+  };
 }
 
 function overlay(): Finding {

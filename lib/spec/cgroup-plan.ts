@@ -43,7 +43,11 @@ function v2Steps(id: string, resources: OciResources, cgroup: V2): CgroupSteps {
     for (const above of cgroup.enable) host.push(['cgroup-write', `${above}/cgroup.subtree_control`, value]);
   }
   host.push(['cgroup-dir', directory]);
-  for (const [file, value] of v2Limits(resources)) host.push(['cgroup-write', `${directory}/${file}`, value]);
+  for (const [file, value] of v2Limits(resources)) {
+    // The limit that nobody asked for, where it cannot be had.
+    if (file === 'pids.max' && !cgroup.controllers.includes('pids')) continue;
+    host.push(['cgroup-write', `${directory}/${file}`, value]);
+  }
   if (resources.devices) {
     host.push(['cgroup-device-filter', directory, compileDeviceFilter(withStandard(resources.devices))]);
   }

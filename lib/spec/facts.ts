@@ -17,6 +17,11 @@ export type CgroupFacts =
       controllers: readonly string[];
       /** Directories from the first one that needs it down to `parent`, whose subtree_control must list the controllers. */
       enable: readonly string[];
+      /**
+       * Where the monitor of a detached container moves, out of the cgroup of the program that starts it. Absent where it
+       * can stay, and where it may not move.
+       */
+      monitors?: string;
     }
   | {
       version: 1;
@@ -24,8 +29,8 @@ export type CgroupFacts =
       parents: Readonly<Record<string, string>>;
       controllers: readonly string[];
     }
-  /** No cgroup can be made; `reason` says why. */
-  | { version: 0; reason: string };
+  /** No cgroup can be made; `reason` says why, `hint` what would help. */
+  | { version: 0; reason: string; hint: string };
 
 /** A device node of the host. */
 export interface DeviceFacts {

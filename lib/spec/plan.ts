@@ -7,6 +7,7 @@ import type { OciSpec } from './oci-spec.js';
 import { credentialSteps, keyringName, pairSeccomp, watchParent } from './plan-credentials.js';
 import { deviceSteps, mountSteps } from './plan-mounts.js';
 import type { LaunchPolicy } from './policy.js';
+import { requireControllers } from './resources.js';
 import type { Plan, Step } from './steps.js';
 import { sysctlPath } from './sysctls.js';
 
@@ -29,9 +30,11 @@ export interface PlanInputs {
 /** Compiles a runtime spec to a launch plan. Pure: equal input, equal output. */
 export function compilePlan(spec: OciSpec, inputs: PlanInputs): Plan {
   const { id, host, policy } = inputs;
+  requireControllers(spec.linux.resources ?? {}, host);
   const cgroup = compileCgroupSteps(id, spec.linux.resources ?? {}, host.cgroup);
   return [
     ...policySteps(policy),
+    ...monitorSteps(policy, host),
     ...cgroup.host,
     ...cloneSteps(spec, host),
     ...rootSteps(spec, inputs),
@@ -53,6 +56,12 @@ function policySteps(policy: LaunchPolicy): Step[] {
   if (policy.detach) steps.push(['detach']);
   if (policy.exitRecord !== undefined) steps.push(['exit-record', policy.exitRecord]);
   return steps;
+}
+
+/** Whoever ends a service kills all that is in its cgroup; what is detached is not to end with it. */
+function monitorSteps(policy: LaunchPolicy, { cgroup }: HostFacts): Step[] {
+  if (!policy.detach || cgroup.version !== 2 || cgroup.monitors === undefined) return [];
+  return [['monitor-cgroup', cgroup.monitors]];
 }
 
 function cloneSteps(spec: OciSpec, host: HostFacts): Step[] {

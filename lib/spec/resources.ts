@@ -8,6 +8,10 @@ import { sizeOption } from './sizes.js';
 /** The period of a processor quota in microseconds, the kernel's default. */
 export const CPU_PERIOD = 100_000;
 const DEFAULT_PIDS = 2048;
+/** What helps when systemd gives a user some cgroups but not every controller. */
+export const DELEGATE =
+  'delegate the controllers: write [Service] and Delegate=cpu cpuset io memory pids to ' +
+  '/etc/systemd/system/user@.service.d/delegate.conf, run systemctl daemon-reload and log in again';
 
 /**
  * The limits of a container (`linux.resources`). Defaults that no cgroup can enforce are left out, limits that were asked
@@ -89,16 +93,28 @@ export function hasController(cgroup: CgroupFacts, controller: string): boolean 
   return cgroup.version !== 0 && cgroup.controllers.includes(controller);
 }
 
+/**
+ * Checks that the limits of a spec can be enforced where it is started, which need not be where it was made: an ordinary
+ * user has cgroups in one session, and none in another.
+ *
+ * @throws ERR_CGROUP_NOT_DELEGATED or ERR_HOST_UNSUPPORTED
+ */
+export function requireControllers({ memory, cpu, pids }: OciResources, host: HostFacts): void {
+  if (memory) requireController(host, 'memory', 'memory');
+  if (cpu?.quota !== undefined || cpu?.shares !== undefined) requireController(host, 'cpu', 'cpus');
+  if (cpu?.cpus !== undefined) requireController(host, 'cpuset', 'cpuset');
+  // The default is a precaution that nobody asked for.
+  if (pids && pids.limit > 0 && pids.limit !== DEFAULT_PIDS) requireController(host, 'pids', 'pidsLimit');
+}
+
 function requireController(host: HostFacts, controller: string, option: string): void {
-  if (hasController(host.cgroup, controller)) return;
-  const why =
-    host.cgroup.version === 0 ? host.cgroup.reason : `the ${controller} controller is not available`;
+  const { cgroup } = host;
+  if (hasController(cgroup, controller)) return;
+  const why = cgroup.version === 0 ? cgroup.reason : `the ${controller} controller is not available`;
   if (host.rootless) {
     throw new VainaError('ERR_CGROUP_NOT_DELEGATED', `${option} cannot be enforced: ${why}`, {
       subject: option,
-      hint:
-        'delegate the controllers: write [Service] and Delegate=cpu cpuset io memory pids to ' +
-        '/etc/systemd/system/user@.service.d/delegate.conf, run systemctl daemon-reload and log in again',
+      hint: cgroup.version === 0 ? cgroup.hint : DELEGATE,
     });
   }
   throw new VainaError('ERR_HOST_UNSUPPORTED', `${option} cannot be enforced: ${why}`, {

@@ -22,6 +22,7 @@ export const STEPS = {
   'cgroup-inherit': { op: 22, phase: 'host', args: 'ss' },
   'cgroup-device-filter': { op: 23, phase: 'host', args: 'sb' },
   'cgroup-enter': { op: 24, phase: 'host', args: 's' },
+  'monitor-cgroup': { op: 25, phase: 'host', args: 's' },
 
   // clone: which namespaces, id maps and memberships the new process has
   clone: { op: 40, phase: 'clone', args: 'u' },

@@ -48,8 +48,8 @@ export function engineCgroups(): string[] {
       if (!entry.isDirectory()) continue;
       const path = `${directory}/${entry.name}`;
       const inside = ours || entry.name.includes('vaina');
-      // The engine's own parent directory may stay: only what is below it belongs to a container.
-      if (ours) found.push(path);
+      // The engine's own directories may stay: only what else is below them belongs to a container.
+      if (ours && entry.name !== 'monitors') found.push(path);
       try {
         walk(path, inside);
       } catch {

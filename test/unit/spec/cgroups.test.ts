@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { compileCgroupSteps, cpuWeight, v1Limits, v2Limits } from '../../../lib/spec/cgroup-plan.js';
 import type { HostFacts } from '../../../lib/spec/facts.js';
 import type { ContainerOptions } from '../../../lib/spec/options.js';
-import { compileResources } from '../../../lib/spec/resources.js';
+import { compileResources, requireControllers } from '../../../lib/spec/resources.js';
 import { ID, ROOT_V1, ROOT_V2, ROOTLESS, SINGLE_ID } from './fixtures.js';
 import { thrown } from './thrown.js';
 
@@ -107,8 +107,14 @@ describe('limits', () => {
   for (const options of limited) {
     it(`${JSON.stringify(options)} needs its controller`, () => {
       const error = thrown('ERR_CGROUP_NOT_DELEGATED', () => compileResources(options, SINGLE_ID, []));
-      expect(error.hint).to.include('Delegate=');
+      expect(error.hint).to.equal('use cgroup v2');
       expect(error.message).to.include(Object.keys(options)[0]);
+      const some: HostFacts = {
+        ...ROOTLESS,
+        cgroup: { version: 2, parent: '/x', controllers: [], enable: [] },
+      };
+      const partly = thrown('ERR_CGROUP_NOT_DELEGATED', () => compileResources(options, some, []));
+      expect(partly.hint).to.include('Delegate=');
       const bare: HostFacts = {
         ...ROOT_V2,
         cgroup: { version: 2, parent: '/x', controllers: [], enable: [] },
@@ -116,6 +122,15 @@ describe('limits', () => {
       thrown('ERR_HOST_UNSUPPORTED', () => compileResources(options, bare, []));
     });
   }
+
+  it('are asked for again where a container is started', () => {
+    for (const options of limited) {
+      const resources = compileResources(options, ROOT_V2, []);
+      requireControllers(resources, ROOT_V2);
+      thrown('ERR_CGROUP_NOT_DELEGATED', () => requireControllers(resources, SINGLE_ID));
+    }
+    requireControllers(compileResources({}, ROOT_V2, []), SINGLE_ID);
+  });
 
   it('by default are silently none where there is no cgroup', () => {
     expect(compileResources({}, SINGLE_ID, [])).to.deep.equal({});
@@ -140,6 +155,14 @@ describe('cgroup steps', () => {
       'cgroup-write /sys/fs/cgroup/vaina/ID/pids.max 2048',
       'cgroup-device-filter /sys/fs/cgroup/vaina/ID',
       'cgroup-enter /sys/fs/cgroup/vaina/ID',
+    ]);
+  });
+
+  it('of a container that is started where there are fewer controllers leave the default out', () => {
+    const cgroup = { version: 2, parent: '/sys/fs/cgroup/x', controllers: [], enable: [] } as const;
+    expect(compileCgroupSteps(ID, compileResources({}, ROOTLESS, []), cgroup).host).to.deep.equal([
+      ['cgroup-dir', `/sys/fs/cgroup/x/${ID}`],
+      ['cgroup-enter', `/sys/fs/cgroup/x/${ID}`],
     ]);
   });
 

@@ -83,7 +83,7 @@ export const SINGLE_ID: HostFacts = {
     uidMap: [{ containerId: 0, hostId: 1000, size: 1 }],
     gidMap: [{ containerId: 0, hostId: 1000, size: 1 }],
   },
-  cgroup: { version: 0, reason: 'cgroups v1 cannot be delegated to an ordinary user' },
+  cgroup: { version: 0, reason: 'cgroups v1 cannot be delegated to an ordinary user', hint: 'use cgroup v2' },
 };
 
 export const PASSWD = `root:x:0:0:root:/root:/bin/sh
