@@ -51,6 +51,7 @@ export class FakeRegistry {
     registry.host = `${address}:${(server.address() as AddressInfo).port}`;
     registry.origin = `${tls ? 'https' : 'http'}://${registry.host}`;
     registry.#stop = async () => {
+      registry.#stop = async () => undefined;
       for (const socket of registry.#sockets) socket.destroy();
       server.close();
       await once(server, 'close');
