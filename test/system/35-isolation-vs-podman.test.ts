@@ -76,22 +76,22 @@ const DIFFERENCES: Difference[] = [
     reason: 'the same file from another store; podman leaves it out of a read-only container’s tmpfs',
   },
   {
-    theirs: /^mount\t\/run nodev,nosuid,relatime,rw  - tmpfs rw$/,
-    ours: /^mount\t\/run nodev,nosuid,relatime,rw  - tmpfs mode=755,rw$/,
+    theirs: /^mount\t\/run nodev,nosuid,relatime,rw {2}- tmpfs rw$/,
+    ours: /^mount\t\/run nodev,nosuid,relatime,rw {2}- tmpfs mode=755,rw$/,
     reason:
       'the same mode: ours is made with it, podman’s runtime changes it later to that of the image’s directory',
   },
   {
-    theirs: /^mount\t\/sys nodev,noexec,nosuid,relatime,ro  - sysfs ro$/,
-    ours: /^mount\t\/sys nodev,noexec,nosuid,relatime,ro  - sysfs rw$/,
+    theirs: /^mount\t\/sys nodev,noexec,nosuid,relatime,ro {2}- sysfs ro$/,
+    ours: /^mount\t\/sys nodev,noexec,nosuid,relatime,ro {2}- sysfs rw$/,
     reason:
       'read-only as a mount, which is the only one of it; the file system itself is shared by all containers of a ' +
       'network namespace, of which one may be privileged',
   },
   {
     theirs:
-      /^mount\t\/sys\/fs\/cgroup nodev,noexec,nosuid,relatime,rw  - tmpfs mode=755,rw$|^write\t\/sys\/fs\/cgroup\t/,
-    ours: /^mount\t\/sys\/fs\/cgroup nodev,noexec,nosuid,relatime,ro  - tmpfs mode=755,rw,size=N$|^write\t\/sys\/fs\/cgroup\tEROFS$/,
+      /^mount\t\/sys\/fs\/cgroup nodev,noexec,nosuid,relatime,rw {2}- tmpfs mode=755,rw$|^write\t\/sys\/fs\/cgroup\t/,
+    ours: /^mount\t\/sys\/fs\/cgroup nodev,noexec,nosuid,relatime,ro {2}- tmpfs mode=755,rw,size=N$|^write\t\/sys\/fs\/cgroup\tEROFS$/,
     reason:
       'nobody has to write beside the hierarchies; podman leaves this tmpfs writable, without a limit of size',
   },
@@ -102,13 +102,13 @@ const DIFFERENCES: Difference[] = [
       'would need one of its own',
   },
   {
-    theirs: /^mount\t\/(proc|sys)\/[\w/]+ relatime,ro  - tmpfs ro$/,
-    ours: /^mount\t\/(proc|sys)\/[\w/]+ nodev,noexec,nosuid,relatime,ro  - tmpfs mode=755,ro,size=N$/,
+    theirs: /^mount\t\/(proc|sys)\/[\w/]+ relatime,ro {2}- tmpfs ro$/,
+    ours: /^mount\t\/(proc|sys)\/[\w/]+ nodev,noexec,nosuid,relatime,ro {2}- tmpfs mode=755,ro,size=N$/,
     reason: 'a mask of a directory is nosuid, nodev and noexec too, and nothing fits into it',
   },
   {
-    theirs: /^mount\t\/proc\/\w+ noexec,nosuid,rw  - tmpfs mode=755,rw,size=N$/,
-    ours: /^mount\t\/proc\/\w+ noexec,nosuid,relatime,ro  - devtmpfs mode=755,nr_inodes=N,rw,size=N$/,
+    theirs: /^mount\t\/proc\/\w+ noexec,nosuid,rw {2}- tmpfs mode=755,rw,size=N$/,
+    ours: /^mount\t\/proc\/\w+ noexec,nosuid,relatime,ro {2}- devtmpfs mode=755,nr_inodes=N,rw,size=N$/,
     reason:
       'a mask of a file is the host’s verified /dev/null, read-only; podman’s is the container’s own, which an image ' +
       'could make a link of',
