@@ -1,18 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import {
-  createWriteStream,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { gzipSync } from 'node:zlib';
 import { pack as packDirectory } from 'tar-fs';
 import { pack } from 'tar-stream';
@@ -90,7 +80,7 @@ export async function makeImage(options: TestImageOptions = {}): Promise<TestIma
       bytes,
       plain,
       diffId: digestOf(plain),
-      descriptor: describe(bytes, layerType(compress, docker)),
+      descriptor: descriptorOf(bytes, layerType(compress, docker)),
     };
   });
   const parsed: ImageConfig = {
@@ -101,7 +91,7 @@ export async function makeImage(options: TestImageOptions = {}): Promise<TestIma
     history: layers.map((_, i) => ({ created: '2026-01-02T03:04:05Z', created_by: `layer ${i}` })),
   };
   const configBytes = Buffer.from(JSON.stringify(parsed));
-  const config = describe(configBytes, docker ? MEDIA.dockerConfig : MEDIA.ociConfig);
+  const config = descriptorOf(configBytes, docker ? MEDIA.dockerConfig : MEDIA.ociConfig);
   const mediaType = docker ? MEDIA.dockerManifest : MEDIA.ociManifest;
   const manifest: Manifest = {
     schemaVersion: 2,
@@ -111,7 +101,7 @@ export async function makeImage(options: TestImageOptions = {}): Promise<TestIma
   };
   const bytes = Buffer.from(JSON.stringify(manifest));
   return {
-    manifest: { bytes, descriptor: describe(bytes, mediaType) },
+    manifest: { bytes, descriptor: descriptorOf(bytes, mediaType) },
     config: { bytes: configBytes, descriptor: config, parsed },
     layers,
   };
@@ -132,11 +122,11 @@ export function makeIndex(
   });
   const index: Index = { schemaVersion: 2, mediaType, manifests };
   const bytes = Buffer.from(JSON.stringify(index));
-  return { bytes, descriptor: describe(bytes, mediaType) };
+  return { bytes, descriptor: descriptorOf(bytes, mediaType) };
 }
 
 /** A descriptor of bytes. */
-export function describe(bytes: Buffer, mediaType: string): Descriptor {
+export function descriptorOf(bytes: Buffer, mediaType: string): Descriptor {
   return { mediaType, digest: digestOf(bytes), size: bytes.length };
 }
 
@@ -237,11 +227,6 @@ export async function debianRootfs(packages: readonly string[] = ['perl', 'git']
   );
   renameSync(partial, path);
   return path;
-}
-
-/** Writes a stream to a file. */
-export async function save(content: Readable, path: string): Promise<void> {
-  await pipeline(content, createWriteStream(path));
 }
 
 /** Runs skopeo, which here has no policy and no certificates of its own. */
