@@ -40,7 +40,8 @@ export class Containers {
     const { pull, pullOptions, ...container } = options;
     const chosen =
       image === null ? undefined : await this.#images.choose(image, pull ?? 'missing', pullOptions);
-    const { entry } = await createContainer(this.#context, chosen, container);
+    const { entry, lock } = await createContainer(this.#context, chosen, container);
+    lock.release();
     return new Container(this.#context, entry);
   }
 

@@ -73,7 +73,9 @@ export class Engine implements AsyncDisposable {
       host,
       cgroupsPrepared: false,
       owned: new Map(),
+      specs: new Map(),
       seccomp: new Map(),
+      filters: new WeakMap(),
       users: new Map(),
     };
     try {

@@ -6,7 +6,7 @@ import { helpOf } from './help.js';
 import type { Host, StoreOptions } from './host.js';
 import type { Library } from './library.js';
 import type { Given, Session, Verb } from './verb.js';
-import { version } from './version.js';
+import { packageVersion as version } from '../util/version.js';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'warning', 'error', 'fatal', 'panic'];
 

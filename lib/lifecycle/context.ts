@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Native } from '../native/types.js';
+import type { OciSeccomp, OciSpec } from '../spec/oci-spec.js';
 import type { HostFacts } from '../spec/facts.js';
 import type { Store } from '../store/store.js';
 import type { Monitored } from './monitored.js';
@@ -17,6 +18,9 @@ export interface Context {
   readonly owned: Map<string, Monitored>;
   /** Compiled seccomp filters by profile: compiling takes about 2 ms, a start should not. */
   readonly seccomp: Map<string, Buffer>;
+  readonly filters: WeakMap<OciSeccomp, Buffer>;
+  /** Runtime specs of containers, which do not change either; the oldest make room. */
+  readonly specs: Map<string, OciSpec>;
   /** passwd and group files of images, which do not change. */
   readonly users: Map<string, { passwd?: string; group?: string }>;
 }
@@ -32,6 +36,7 @@ export interface ContainerFiles {
   hosts: string;
   hostname: string;
   containerenv: string;
+  lock: string;
   alive: string;
   exit: string;
   /** Where the exit record is when the store had no room for it. */
@@ -53,6 +58,7 @@ export function filesOf(context: Context, id: string): ContainerFiles {
     hosts: join(directory, 'hosts'),
     hostname: join(directory, 'hostname'),
     containerenv: join(directory, 'containerenv'),
+    lock: join(directory, 'lock'),
     alive: join(runDirectory, 'alive'),
     exit: join(directory, 'exit'),
     exitOnFullDisk: join(runDirectory, 'exit'),

@@ -8,15 +8,18 @@ import { compilePolicy } from '../spec/policy.js';
 import { compileSpec } from '../spec/spec.js';
 import { validateContainerOptions } from '../spec/validate.js';
 import { ioFailure } from '../store/io-failure.js';
+import type { Lock } from '../store/locks.js';
 import type { ImageRow } from '../store/images.js';
 import { insertContainer, type Entry } from './catalogue.js';
 import { containerFacts, type RootSource } from './container-facts.js';
 import { filesOf, type Context } from './context.js';
 import { publish } from './events.js';
 import { makeOverlayDirectories, pathsOf, writeManagedFiles } from './files.js';
+import { lockContainer } from './lock.js';
 import { randomName } from './names.js';
 
 import { prepareHost } from './prepare.js';
+import type { ContainerState } from './records.js';
 import { treesOf } from './root-source.js';
 
 /** An image that a container is made of, and the name it was asked for by. */
@@ -25,17 +28,23 @@ export interface ChosenImage {
   name: string;
 }
 
-/** A container that was made, and its runtime spec. */
+/** A container that was made, its runtime spec, and its lock. */
 export interface Created {
   entry: Entry;
   spec: OciSpec;
+  /** Held from before anybody could see the container. */
+  lock: Lock;
 }
 
-/** Makes a container: its files, its spec, its entry in the catalogue. Nothing of it stays when that fails. */
+/**
+ * Makes a container: its files, its spec, its entry in the catalogue. Nothing of it stays when that fails.
+ * @param state - as it is entered: whoever starts it at once, under the lock that is returned, says so here
+ */
 export async function createContainer(
   context: Context,
   image: ChosenImage | undefined,
   given: ContainerOptions,
+  state: ContainerState = { status: 'created' },
 ): Promise<Created> {
   const options = validateContainerOptions(given);
   if ((image === undefined) === (options.rootfs === undefined)) {
@@ -55,6 +64,7 @@ export async function createContainer(
 
   await using _creating = await context.store.locks.acquire('containers', { shared: true });
   mkdirSync(files.directory, { mode: 0o700 });
+  const lock = await lockContainer(context, id);
   try {
     makeOverlayDirectories(files, source, options);
     writeFileSync(files.config, formatSpec(spec), { mode: 0o600 });
@@ -70,12 +80,14 @@ export async function createContainer(
         command: spec.process.args,
         labels: { ...source.image?.Labels, ...options.labels },
       },
-      state: { status: 'created' },
+      state,
     };
     insertContainer(context, entry, { givenName: options.name !== undefined });
     publish('create', id, { name: entry.record.name });
-    return { entry, spec };
+    context.specs.set(id, spec);
+    return { entry, spec, lock };
   } catch (error) {
+    lock.release();
     rmSync(files.directory, { recursive: true, force: true });
     throw ioFailure(error, files.directory);
   }

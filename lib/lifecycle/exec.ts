@@ -30,7 +30,6 @@ export async function execContainer(
   const called = process.hrtime.bigint();
   const { stdio: triple = IGNORE, rows = 0, columns = 0, ...exec } = given;
   const options = validateExecOptions(exec);
-  const { record } = requireContainer(context, id);
   const spec = readSpec(context, id);
   const seccomp = options.privileged ? undefined : seccompFilter(context, spec.linux.seccomp);
   const plan = compileExecPlan(spec, options, {
@@ -48,7 +47,9 @@ export async function execContainer(
     const session = channel.exec(encodePlan(plan), stdio.theirs, options.tty ? { rows, columns } : undefined);
     const started = await session.started;
     stdio.handedOver();
-    if (started.kind === 'failed') throw startFailure(started, plan, record.name, 'container.exec');
+    if (started.kind === 'failed') {
+      throw startFailure(started, plan, requireContainer(context, id).record.name, 'container.exec');
+    }
     const ended = session.exited.then(exitStatus).finally(release);
     const { main, host, clone, exec: executed } = started.timings;
     publish('exec', id, { pid: started.pid, command: argv });

@@ -3,6 +3,9 @@ import { VainaError, type ErrorCode } from '../errors.js';
 import type { Failed } from '../native/messages.js';
 import type { Plan } from '../spec/steps.js';
 
+/** What clone(2) says where namespaces are switched off, or their number is limited. */
+const NO_NAMESPACES = ['EPERM', 'EACCES', 'ENOSPC', 'EUSERS'];
+
 /** A failed step as an error that names the step, the path, and the likely cause. */
 export function startFailure(failed: Failed, plan: Plan, name: string, op = 'container.start'): VainaError {
   const step = failed.step === undefined ? undefined : plan[failed.step];
@@ -14,9 +17,11 @@ export function startFailure(failed: Failed, plan: Plan, name: string, op = 'con
         ? 'ERR_COMMAND_NOT_FOUND'
         : failed.exitCode === 126
           ? 'ERR_COMMAND_NOT_EXECUTABLE'
-          : errno === 'ENOSPC' || errno === 'EDQUOT'
-            ? 'ERR_NO_SPACE'
-            : 'ERR_STEP_FAILED';
+          : step?.[0] === 'clone' && NO_NAMESPACES.includes(errno ?? '')
+            ? 'ERR_HOST_UNSUPPORTED'
+            : errno === 'ENOSPC' || errno === 'EDQUOT'
+              ? 'ERR_NO_SPACE'
+              : 'ERR_STEP_FAILED';
   const hint = hintFor(step?.[0], errno);
   const where = step && code === 'ERR_STEP_FAILED' ? `step ${failed.step} (${step[0]}): ` : '';
   return new VainaError(code, `container ${name}: ${where}${failed.text}`, {
@@ -33,9 +38,10 @@ function hintFor(step: string | undefined, errno: string | undefined): string | 
   switch (`${step} ${errno}`) {
     case 'clone EPERM':
     case 'clone EACCES':
+    case 'clone EUSERS':
       return 'unprivileged user namespaces may be switched off: see kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns and user.max_user_namespaces';
     case 'clone ENOSPC':
-      return 'a limit of namespaces is reached: see the files in /proc/sys/user';
+      return 'a limit of namespaces is reached, or it is 0: see the files in /proc/sys/user';
     case 'uid-map EPERM':
     case 'gid-map EPERM':
       return 'the ranges in /etc/subuid and /etc/subgid must belong to the user, and newuidmap must be set-uid or have its capability';

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { arch, cpus, release, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { packageVersion } from '../util/version.js';
 import { listContainers } from './list.js';
 import type { Context } from './context.js';
 
@@ -28,12 +27,6 @@ export interface EngineInfo {
     containerStore: { number: number; running: number; stopped: number };
   };
   version: { Version: string; APIVersion: string; NodeVersion: string };
-}
-
-/** The version of this package. */
-export function packageVersion(): string {
-  const path = join(__dirname, '..', '..', 'package.json');
-  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }
 
 /** The host, the store, and the version of the engine. */

@@ -41,6 +41,8 @@ function policyOf(entry: Entry, { rows = 0, columns = 0, stdio }: StartOptions):
 /** The compiled filter of a profile, from the engine's cache: compiling takes some milliseconds. */
 export function seccompFilter(context: Context, profile: OciSeccomp | undefined): Buffer | undefined {
   if (!profile) return undefined;
+  const known = context.filters.get(profile);
+  if (known) return known;
   const key = JSON.stringify(profile, (_key, value: unknown) =>
     typeof value === 'bigint' ? `${value}n` : value,
   );
@@ -49,5 +51,6 @@ export function seccompFilter(context: Context, profile: OciSeccomp | undefined)
     filter = context.native.compileSeccomp(seccompProgram(profile));
     context.seccomp.set(key, filter);
   }
+  context.filters.set(profile, filter);
   return filter;
 }

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allContainers, deleteContainer, findContainer } from './catalogue.js';
 import { filesOf, type Context } from './context.js';
+import { tryLockContainer } from './lock.js';
 import { killLeftovers } from './lost.js';
 import { removeFiles } from './remove.js';
 import { readTruth } from './sync.js';
@@ -17,8 +19,13 @@ export async function recover(context: Context): Promise<void> {
     const interrupted = entry.state.status === 'removing';
     if (entry.state.status !== 'running' && !interrupted) continue;
     if (context.native.isLocked(filesOf(context, id).alive)) continue;
+    if (!existsSync(filesOf(context, id).directory)) {
+      // Its monitor removed its files, and nobody was there to remove the entry.
+      deleteContainer(context, id);
+      continue;
+    }
+    const lock = tryLockContainer(context, id);
     // Somebody is at it: starting it, or removing it.
-    const lock = context.store.locks.tryAcquire(`container-${id}`);
     if (!lock) continue;
     await using _lock = lock;
     const current = findContainer(context, id);

@@ -1,4 +1,6 @@
 import { rmSync } from 'node:fs';
+import { VainaError } from '../errors.js';
+import type { Lock } from '../store/locks.js';
 import { deleteContainer, findContainer, trySaveState } from './catalogue.js';
 import { filesOf, type Context } from './context.js';
 import { publish } from './events.js';
@@ -18,9 +20,17 @@ export interface RemoveOptions {
 
 /** Removes a container, its files and its entry. */
 export async function removeContainer(context: Context, id: string, options: RemoveOptions): Promise<void> {
-  await using _lock = await lockContainer(context, id);
+  let lock: Lock;
+  try {
+    lock = await lockContainer(context, id);
+  } catch (error) {
+    if (!VainaError.is(error, 'ERR_NO_SUCH_CONTAINER')) throw error;
+    // Its files are gone already: by its auto-removal, or by another process while we waited.
+    deleteContainer(context, id);
+    return;
+  }
+  await using _lock = lock;
   const entry = findContainer(context, id);
-  // Gone already: by its auto-removal, or by another process while we waited for the lock.
   if (!entry) return;
   if (options.force && readTruth(context, entry).status === 'running') {
     await stopLocked(context, id, options.timeout);
@@ -39,6 +49,7 @@ export async function removeContainer(context: Context, id: string, options: Rem
 /** Removes what a container has on disk. */
 export async function removeFiles(context: Context, id: string): Promise<void> {
   const files = filesOf(context, id);
+  context.specs.delete(id);
   rmSync(files.runDirectory, { recursive: true, force: true });
   await context.store.removeTree(files.directory);
 }

@@ -2,7 +2,7 @@ import { removeContainer } from './remove.js';
 import { collect, type CollectOptions, type CommandResult } from './collect.js';
 import type { Context } from './context.js';
 import { createContainer, type ChosenImage } from './create.js';
-import { startContainer } from './start.js';
+import { startingState, startLocked } from './start.js';
 import type { ContainerOptions } from '../spec/options.js';
 import type { StdioTriple } from './stdio.js';
 
@@ -14,17 +14,16 @@ export async function runOnce(
   how: CollectOptions,
 ): Promise<CommandResult> {
   const called = process.hrtime.bigint();
-  const { entry, spec } = await createContainer(context, image, {
-    logDriver: 'none',
-    ...options,
-    autoRemove: true,
-  });
+  const wanted: ContainerOptions = { logDriver: 'none', ...options, autoRemove: true };
+  const { entry, spec, lock } = await createContainer(context, image, wanted, startingState());
   const { id } = entry.record;
   const stdio: StdioTriple = [how.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'];
   try {
-    const started = await startContainer(context, id, { stdio }, called, spec);
+    const started = await startLocked(context, entry, spec, { stdio }, called);
+    lock.release();
     return await collect(started, how);
   } catch (error) {
+    lock.release();
     await removeContainer(context, id, { force: true, timeout: 0 });
     throw error;
   }

@@ -20,6 +20,9 @@ import { IGNORE, openStdio, type StdioTriple } from './stdio.js';
 import { readTruth, unknownEnd } from './sync.js';
 import { stages } from './timings.js';
 
+/** How many parsed specs an engine keeps: each is some 30 kB. */
+const SPECS_KEPT = 256;
+
 /** How the main process of a container is attached when it starts. */
 export interface StartOptions {
   /** stdin, stdout and stderr. Default: none of them; the output goes to the log alone. */
@@ -31,9 +34,12 @@ export interface StartOptions {
 
 /** The runtime spec of a container, as it was written when it was made. */
 export function readSpec(context: Context, id: string): OciSpec {
+  const known = context.specs.get(id);
+  if (known) return known;
   const path = filesOf(context, id).config;
+  let spec: OciSpec;
   try {
-    return parseSpec(readFileSync(path, 'utf8'));
+    spec = parseSpec(readFileSync(path, 'utf8'));
   } catch (error) {
     throw new VainaError('ERR_STORE_DAMAGED', `the spec ${path} of the container cannot be read`, {
       path,
@@ -41,26 +47,47 @@ export function readSpec(context: Context, id: string): OciSpec {
       cause: error,
     });
   }
+  const [oldest] = context.specs.keys();
+  if (context.specs.size >= SPECS_KEPT && oldest !== undefined) context.specs.delete(oldest);
+  context.specs.set(id, spec);
+  return spec;
+}
+
+/** The state of a container that is about to run. Entered beforehand: a crash in between is then seen as its end. */
+export function startingState(): ContainerState {
+  return { status: 'running', startedAt: Date.now() };
 }
 
 /** Starts a container that was made, or that has ended. */
-export async function startContainer(
-  context: Context,
-  id: string,
-  options: StartOptions,
-  called = process.hrtime.bigint(),
-  known?: OciSpec,
-): Promise<Process> {
+export async function startContainer(context: Context, id: string, options: StartOptions): Promise<Process> {
+  const called = process.hrtime.bigint();
   await using _lock = await lockContainer(context, id);
   const entry = requireContainer(context, id);
   const { status, state } = readTruth(context, entry);
   assertAllowed('start', status, entry.record.name);
-  const triple = options.stdio ?? IGNORE;
-  const plan = planOf(context, entry, known ?? readSpec(context, id), options);
-  makeRunDirectory(context, id);
-  const stdio = openStdio(context.native, triple);
-  saveState(context, id, { status: 'running', startedAt: Date.now() });
+  const spec = readSpec(context, id);
+  saveState(context, id, startingState());
   try {
+    return await startLocked(context, entry, spec, options, called);
+  } catch (error) {
+    saveState(context, id, state);
+    throw error;
+  }
+}
+
+/** Starts a container whose lock is held, and which is entered as running. */
+export async function startLocked(
+  context: Context,
+  entry: Entry,
+  spec: OciSpec,
+  options: StartOptions,
+  called: bigint,
+): Promise<Process> {
+  const { id, name } = entry.record;
+  const plan = planOf(context, entry, spec, options);
+  const stdio = openStdio(context.native, options.stdio ?? IGNORE);
+  try {
+    makeRunDirectory(context, id);
     const launched = process.hrtime.bigint();
     const { pid: monitor, channel } = ControlChannel.launch(context.native, encodePlan(plan), stdio.theirs);
     stdio.handedOver();
@@ -70,7 +97,7 @@ export async function startContainer(
       // It undoes what it did before it closes.
       await channel.closed;
       reapMonitor(context.native, monitor);
-      throw startFailure(started, plan, entry.record.name);
+      throw startFailure(started, plan, name);
     }
     const ended = supervise(context, entry, monitor, channel, session);
     const { main, host, clone, exec } = started.timings;
@@ -80,7 +107,6 @@ export async function startContainer(
   } catch (error) {
     stdio.destroy();
     rmSync(filesOf(context, id).runDirectory, { recursive: true, force: true });
-    saveState(context, id, state);
     throw error;
   }
 }

@@ -2,6 +2,9 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { HostFacts, IdMapping } from '../spec/facts.js';
 
+/** Of an id map (user_namespaces(7)). */
+const MAX_LINES = 340;
+
 /**
  * The id maps of an ordinary user's namespace: its own id as 0, then the ranges of /etc/subuid and /etc/subgid
  * (subuid(5)) from 1 up. With no range, or without newuidmap(1), the one id alone.
@@ -28,6 +31,9 @@ function mapOf(own: number, ranges: { start: number; count: number }[]): IdMappi
   const map: IdMapping[] = [{ containerId: 0, hostId: own, size: 1 }];
   let next = 1;
   for (const { start, count } of ranges) {
+    // The kernel refuses a map in which an id occurs twice, as the same range under a name and a number does.
+    if (map.some(({ hostId, size }) => start < hostId + size && hostId < start + count)) continue;
+    if (map.length === MAX_LINES) break;
     map.push({ containerId: next, hostId: start, size: count });
     next += count;
   }

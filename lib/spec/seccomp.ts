@@ -27,6 +27,16 @@ export function compileSeccompSection(
 
 /** The default profile for these capabilities on this architecture. */
 export function defaultSeccomp(bounding: readonly string[], host: SeccompHost): OciSeccomp {
+  const key = `${host.architecture} ${bounding.join()}`;
+  let profile = compiled.get(key);
+  if (!profile) compiled.set(key, (profile = compileDefault(bounding, host)));
+  return profile;
+}
+
+/** The profiles that were asked for: nearly always one, and large. Equal input gives the same object. */
+const compiled = new Map<string, OciSeccomp>();
+
+function compileDefault(bounding: readonly string[], host: SeccompHost): OciSeccomp {
   const rules = DEFAULT_RULES.filter((rule) => applies(rule, bounding, host.architecture));
   return {
     defaultAction: 'SCMP_ACT_ERRNO',

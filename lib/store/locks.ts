@@ -114,8 +114,16 @@ export class Locks {
    * @throws the signal's reason when it was aborted; `ERR_INVALID_NAME`
    */
   async acquire(name: string, options: LockOptions = {}): Promise<Lock> {
+    return this.acquireAt(this.#pathOf(name), options);
+  }
+
+  /**
+   * As {@link acquire}, of a file elsewhere, which goes with the directory it is in.
+   *
+   * @throws also `ERR_IO` with errno ENOENT when that directory is gone
+   */
+  async acquireAt(path: string, options: LockOptions = {}): Promise<Lock> {
     const { shared = false, signal } = options;
-    const path = this.#pathOf(name);
     signal?.throwIfAborted();
     const line = this.#line(path);
     if (!line.enter(shared)) await stand(line, shared, signal);
@@ -135,8 +143,12 @@ export class Locks {
 
   /** Takes a lock if that is possible at once; else undefined. */
   tryAcquire(name: string, options: { shared?: boolean } = {}): Lock | undefined {
+    return this.tryAcquireAt(this.#pathOf(name), options);
+  }
+
+  /** As {@link tryAcquire}, of a file elsewhere; see {@link acquireAt}. */
+  tryAcquireAt(path: string, options: { shared?: boolean } = {}): Lock | undefined {
     const { shared = false } = options;
-    const path = this.#pathOf(name);
     if (!this.#line(path).enter(shared)) return undefined;
     try {
       const fd = this.#try(path, shared);

@@ -4,7 +4,7 @@ import { formatObject, wantsJson } from '../format.js';
 import { table } from '../table.js';
 import { json } from '../template.js';
 import { verb } from '../verb.js';
-import { version as packageVersion } from '../version.js';
+import { packageVersion } from '../../util/version.js';
 
 /** `vaina version` */
 export const version = verb<{ format?: string }>({

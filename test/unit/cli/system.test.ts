@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { version } from '../../../lib/cli/version.js';
+import { packageVersion as version } from '../../../lib/util/version.js';
 import { containerRow, imageRow, World } from './fake.js';
 
 describe('cli inspect, info, version', () => {
