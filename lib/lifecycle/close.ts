@@ -9,6 +9,7 @@ export async function closeContainers(context: Context): Promise<void> {
   const ending = [];
   for (const [id, { channel, ended }] of context.owned) {
     if (requireContainer(context, id).record.options.detach) {
+      // Who is no longer listed is let go of: the silence of his monitor does not mean that it was killed.
       context.owned.delete(id);
       channel.close();
     } else {

@@ -142,9 +142,15 @@ function supervise(
     monitor,
     channel,
     ended: ended.then(async (state) => {
-      context.owned.delete(id);
+      const ours = context.owned.delete(id);
       channel.close();
       reapMonitor(context.native, monitor);
+      if (!ours && state.status === 'stopped') {
+        throw new VainaError(
+          'ERR_CLOSED',
+          `container ${entry.record.name} goes on, but the engine was closed`,
+        );
+      }
       if (state.status === 'stopped') await killLeftovers(context, id);
       if (!context.store.closed) {
         if (options.autoRemove && state.status === 'exited') deleteContainer(context, id);

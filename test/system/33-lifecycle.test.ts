@@ -232,6 +232,24 @@ describe('lifecycle', function () {
     await expectError('ERR_NO_SUCH_CONTAINER', container.inspect());
   });
 
+  it('keeps a detached container, and no other one, when the engine that started it is closed', async () => {
+    const other = await Engine.open({ root: box.root, runroot: box.runroot });
+    const options = { command: ['sleep', '1000'] };
+    const kept = await other.containers.run(box.image, { ...options, detach: true });
+    const ended = await other.containers.run(box.image, options);
+    const waiting = expectError('ERR_CLOSED', kept.wait());
+    await other.close();
+    await waiting;
+    expect(await status(ended.id)).to.equal('exited');
+    // Longer than it takes to kill what is left of a lost container.
+    await new Promise((done) => setTimeout(done, 300 * SLOW));
+    const seen = await box.engine.containers.get(kept.id);
+    expect(await status(kept.id)).to.equal('running');
+    expect((await seen.exec(['echo', 'alive'])).stdout).to.equal('alive\n');
+    await seen.remove({ force: true, timeout: 0 });
+    await box.engine.containers.get(ended.id).then((one) => one.remove());
+  });
+
   it('refuses work after close', async () => {
     const other = await Engine.open({ root: box.root, runroot: box.runroot });
     await other.close();
