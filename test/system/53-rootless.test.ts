@@ -1,6 +1,13 @@
 import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
-import { makeBusyboxRoot, makeDirectory, packRoot, removeDirectory, runProgram } from '../support/containers.js';
+import {
+  makeBusyboxRoot,
+  makeDirectory,
+  nodeArguments,
+  packRoot,
+  removeDirectory,
+  runProgram,
+} from '../support/containers.js';
 import { expectNothingLeft, takeCensus, type Census } from '../support/leftovers.js';
 import { requires } from '../support/requires.js';
 import { asUser, createUser, nodeAsUser, removeUser, runAsUser, type TestUser } from '../support/users.js';
@@ -163,6 +170,27 @@ describe('an ordinary user', function () {
       expect(answer['alice']).to.match(/ERR_|VainaError|not mapped|map/);
       expect(await ask(user, 'exec')).to.deep.include({ exitCode: 137, left: [] });
     });
+  });
+
+  it('is told by one typed error that the host allows no user namespaces', async () => {
+    // A user namespace with the ids of an ordinary user, below which there can be no other one.
+    const scratch = makeDirectory();
+    const rootfs = makeBusyboxRoot(scratch);
+    const script =
+      'echo 0 >/proc/sys/user/max_user_namespaces && exec setpriv --inh-caps=-all --ambient-caps=-all "$@"';
+    const task = { archive, rootfs, root: `${scratch}/root`, runroot: `${scratch}/run` };
+    const ended = await runProgram('unshare', [
+      ...['--user', '--map-user=1000', '--map-group=1000', '--keep-caps', 'sh', '-c', script, 'sh'],
+      ...[process.execPath, ...nodeArguments('test/support/children/rootless')],
+      ...['rootfs', JSON.stringify(task)],
+    ]);
+    expect(ended.exitCode, ended.stderr).to.equal(0);
+    const answer = JSON.parse(ended.stdout) as Answer;
+    for (const what of ['run', 'imported'])
+      expect(answer[what], what).to.match(/^ERR_HOST_UNSUPPORTED .*\((?!no hint)/);
+    expect(answer).to.deep.include({ left: [], images: [] });
+    expect(JSON.stringify(answer['doctor'])).to.match(/max_user_namespaces/);
+    removeDirectory(scratch);
   });
 
   it('may have his store anywhere he may write', async () => {

@@ -6,6 +6,7 @@ interface Task {
   runroot?: string;
   archive?: string;
   pull?: string;
+  rootfs?: string;
 }
 
 const IMAGE = 'localhost/busybox:user';
@@ -70,6 +71,13 @@ const TASKS: Record<string, (engine: Engine, task: Task) => Promise<unknown>> = 
     const result = await engine.run(image, ['sh', '-c', script]);
     return { id: image.id, ...result };
   },
+  rootfs: async (engine, task) => ({
+    run: await code(engine.run(null, ['true'], { rootfs: task.rootfs ?? '' })),
+    imported: await code(engine.images.import(task.archive ?? '', { reference: IMAGE })),
+    left: await engine.containers.list({ all: true }),
+    images: await engine.images.list(),
+    doctor: await engine.doctor(),
+  }),
   doctor: async (engine) => ({ info: await engine.info(), doctor: await engine.doctor() }),
   clear: async (engine) => {
     for (const { id } of await engine.containers.list({ all: true }))
