@@ -11,7 +11,7 @@ export function startFailure(failed: Failed, plan: Plan, name: string, op = 'con
   const step = failed.step === undefined ? undefined : plan[failed.step];
   const errno = failed.errno === 0 ? undefined : getSystemErrorName(-failed.errno);
   const code: ErrorCode =
-    step?.[0] === 'join' && errno === 'ESRCH'
+    errno === 'ESRCH' && (step === undefined || step[0] === 'join')
       ? 'ERR_INVALID_STATE'
       : failed.exitCode === 127
         ? 'ERR_COMMAND_NOT_FOUND'

@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { expect } from 'chai';
 import { VainaError } from '../../lib/errors.js';
 import type { ContainerOptions } from '../../lib/index.js';
-import { compileStatic, importHostile, MUST_RUN, useEngine } from '../support/containers.js';
+import { compileStatic, expectError, importHostile, MUST_RUN, useEngine } from '../support/containers.js';
 import { requires } from '../support/requires.js';
 import { Sentinel } from '../support/sentinel.js';
 
@@ -123,16 +123,21 @@ describe('security: paths of an image and of volumes', function () {
       expect(result.stdout).to.equal('character special file 1:3\ncharacter special file 1:3\n');
     });
 
-    it('are masked as well when a volume covers /dev', async () => {
-      const volume = join(box.directory, 'dev-volume');
-      const sentinel = new Sentinel(box.directory);
-      mkdirSync(volume);
-      symlinkSync(sentinel.file, join(volume, 'null'));
-      const result = await box.engine
-        .run(box.image, ['cat', '/proc/keys', '/proc/timer_list'], { volumes: [`${volume}:/dev`] })
-        .catch((error: unknown) => error);
-      if (!VainaError.is(result)) expect((result as { stdout: string }).stdout).to.equal('');
-      sentinel.expectUntouched();
+    it('are masked by it as well when a volume covers /dev', async () => {
+      const image = await importHostile(box, (root) =>
+        writeFileSync(join(root, 'etc/sent'), 'from the image\n'),
+      );
+      for (const prepare of [
+        (path: string): void => symlinkSync('/etc/sent', path),
+        (path: string): void => writeFileSync(path, 'from the volume\n'),
+      ]) {
+        const volume = mkdtempSync(join(box.directory, 'dev-volume-'));
+        prepare(join(volume, 'null'));
+        const result = await box.engine.run(image, ['cat', '/proc/keys', '/proc/timer_list'], {
+          volumes: [`${volume}:/dev`],
+        });
+        expect(result).to.include({ exitCode: 0, stdout: '' });
+      }
     });
   });
 
@@ -171,15 +176,26 @@ describe('security: paths of an image and of volumes', function () {
       sentinel.expectUntouched();
     });
 
+    it('is not made where a link of a volume at /dev points to', async () => {
+      const sentinel = new Sentinel(box.directory);
+      const volume = join(box.directory, 'dangling-volume');
+      mkdirSync(join(volume, 'pts'), { recursive: true });
+      const options = { volumes: [`${volume}:/dev`, '/dev/pts:/dev/pts'], tty: true };
+      // It can be made there, but for the link.
+      expect((await box.engine.run(box.image, ['tty'], options)).exitCode).to.equal(0);
+      rmSync(join(volume, 'console'));
+      symlinkSync(join(sentinel.directory, 'made'), join(volume, 'console'));
+      await expectError('ERR_STEP_FAILED', box.engine.run(box.image, ['true'], options));
+      sentinel.expectUntouched();
+    });
+
     it('does not follow a /dev that is a link', async () => {
       const sentinel = new Sentinel(box.directory);
       const image = await importHostile(box, (root) => {
         rmSync(join(root, 'dev'), { recursive: true });
         symlinkSync(sentinel.directory, join(root, 'dev'));
       });
-      await box.engine.run(image, ['true']).catch((error: unknown) => {
-        if (!VainaError.is(error)) throw error;
-      });
+      await expectError('ERR_STEP_FAILED', box.engine.run(image, ['true']));
       sentinel.expectUntouched();
     });
   });

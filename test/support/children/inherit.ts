@@ -1,5 +1,6 @@
-// Started with extra open descriptors that are not close-on-exec; shows which ones a container and an exec see.
+// Has extra open descriptors that are not close-on-exec; shows which ones a container and an exec see.
 // Argument: JSON of Task. Prints the probe's lines about descriptors: of a run, then of an exec.
+import { existsSync } from 'node:fs';
 import { Engine } from '../../../lib/index.js';
 
 interface Task {
@@ -7,10 +8,18 @@ interface Task {
   runroot: string;
   image: string;
   init: boolean;
+  /** A library that leaks descriptors as it is loaded. */
+  leak: string;
 }
 
 async function main(): Promise<void> {
   const task = JSON.parse(process.argv[2] ?? '{}') as Task;
+  // Node makes what it inherited close-on-exec, so a library has to open them later. This one is no addon.
+  try {
+    process.dlopen({ exports: {} }, task.leak);
+  } catch {
+    if (!existsSync('/proc/self/fd/20')) throw new Error('nothing was leaked');
+  }
   const engine = await Engine.open({ root: task.root, runroot: task.runroot });
   const descriptors = (output: string | Buffer): string[] =>
     String(output)
