@@ -192,12 +192,11 @@ export class Containers {
   }
 
   #nameInUse(error: unknown, name: string): unknown {
-    if (sqlFailure(error) !== 'unique') return error;
-    const owner = this.byName(name)?.id;
-    return new VainaError(
-      'ERR_NAME_IN_USE',
-      `the name ${name} is in use${owner === undefined ? '' : ` by the container ${owner}`}`,
-      { subject: name, cause: error },
-    );
+    const owner = sqlFailure(error) === 'unique' ? this.byName(name) : undefined;
+    if (!owner) return error;
+    return new VainaError('ERR_NAME_IN_USE', `the name ${name} is in use by the container ${owner.id}`, {
+      subject: name,
+      cause: error,
+    });
   }
 }

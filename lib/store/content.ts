@@ -88,8 +88,11 @@ export class Content {
   async read(digest: Digest): Promise<Buffer> {
     const row = this.get(digest);
     if (!row) throw this.#missing(digest);
-    const bytes = await readFile(this.pathOf(digest));
-    verifyBytes(bytes, row, `the blob ${this.pathOf(digest)}`);
+    const path = this.pathOf(digest);
+    const bytes = await readFile(path).catch((error: unknown) => {
+      throw ioFailure(error, path);
+    });
+    verifyBytes(bytes, row, `the blob ${path}`);
     return bytes;
   }
 

@@ -22,7 +22,8 @@ interface Driver {
 }
 
 /** What went wrong in a statement, in the words of no driver. */
-export type SqlFailure = 'unique' | 'foreign-key' | 'full' | 'busy' | 'damaged' | 'read-only' | 'other';
+export type SqlFailure =
+  'unique' | 'foreign-key' | 'full' | 'busy' | 'damaged' | 'read-only' | 'io' | 'other';
 
 /** How long a writer waits for another one: longer than any burst of many processes lasts. */
 const BUSY_TIMEOUT_MS = 60_000;
@@ -162,6 +163,11 @@ export class Database {
           path,
           cause: error,
         });
+      case 'io':
+        return new VainaError('ERR_IO', `the catalogue ${path} cannot be read or written: ${why}`, {
+          path,
+          cause: error,
+        });
       default:
         return error;
     }
@@ -192,6 +198,7 @@ const BY_NAME: Readonly<Record<string, SqlFailure>> = {
   NOTADB: 'damaged',
   READONLY: 'read-only',
   CANTOPEN: 'read-only',
+  IOERR: 'io',
 };
 const BY_NUMBER: Readonly<Record<number, SqlFailure>> = {
   13: 'full',
@@ -201,6 +208,7 @@ const BY_NUMBER: Readonly<Record<number, SqlFailure>> = {
   26: 'damaged',
   8: 'read-only',
   14: 'read-only',
+  10: 'io',
 };
 
 interface NodeSqlite {

@@ -113,9 +113,9 @@ export class Images {
    * @throws VainaError `ERR_NO_SUCH_IMAGE`, `ERR_AMBIGUOUS_ID`
    */
   find(nameOrId: string): FoundImage {
-    const id = nameOrId.replace(/^sha256:/, '');
-    const isId = /^[0-9a-f]{1,64}$/.test(id);
-    const whole = isId && id.length === 64 ? this.get(id) : undefined;
+    const id = nameOrId.replace(/^sha(?:256|512):/, '');
+    const isId = /^[0-9a-f]{1,128}$/.test(id);
+    const whole = isId ? this.get(id) : undefined;
     if (whole) return { image: whole };
     const named = nameOrId === id ? this.#byReference(nameOrId) : undefined;
     if (named) return named;
