@@ -161,18 +161,16 @@ export function prepareCgroups(facts: CgroupFacts): CgroupFacts {
 function enable(directory: string, controllers: readonly string[]): string[] {
   const file = join(directory, 'cgroup.subtree_control');
   const present = new Set(words(file));
+  // First of all: cpu and pids can be enabled beside processes, but make the cgroup one of threads, without memory.
+  if (controllers.some((name) => !present.has(name))) vacate(directory);
   return controllers.filter((name) => {
     if (present.has(name)) return true;
-    for (let attempt = 0; attempt < 5; attempt++) {
-      try {
-        writeFileSync(file, `+${name}`);
-        return true;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EBUSY') return false;
-        vacate(directory);
-      }
+    try {
+      writeFileSync(file, `+${name}`);
+      return true;
+    } catch {
+      return false;
     }
-    return false;
   });
 }
 
@@ -181,15 +179,19 @@ function enable(directory: string, controllers: readonly string[]): string[] {
  * processes»). Where this program itself is in the way, as in a service with `Delegate=yes`, its processes move one down.
  */
 function vacate(directory: string): void {
-  const pids = words(join(directory, 'cgroup.procs'));
-  if (pids.length === 0) return;
+  if (!existsSync(join(directory, 'cgroup.type'))) return;
   const leaf = join(directory, HOST);
-  mkdirSync(leaf, { recursive: true });
-  for (const pid of pids) {
-    try {
-      writeFileSync(join(leaf, 'cgroup.procs'), pid);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  // Again while processes that we moved have started others in between.
+  for (let round = 0; round < 10; round++) {
+    const pids = words(join(directory, 'cgroup.procs'));
+    if (pids.length === 0) return;
+    mkdirSync(leaf, { recursive: true });
+    for (const pid of pids) {
+      try {
+        writeFileSync(join(leaf, 'cgroup.procs'), pid);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
     }
   }
 }

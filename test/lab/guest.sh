@@ -29,6 +29,10 @@ ls test/lab/session*.test.js 2>/dev/null | group session \
   setpriv --reuid $user --regid $user --init-groups "${session[@]}" \
   systemd-run --user --quiet --wait --pipe --working-directory=/opt/vaina -p Delegate=yes "${variables[@]}"
 
+ls test/lab/service*.test.js 2>/dev/null | group service \
+  systemd-run --quiet --wait --pipe --working-directory=/opt/vaina --uid $user -p Delegate=yes "${variables[@]}" \
+  --setenv=XDG_RUNTIME_DIR=/run/user/"$id"
+
 ls test/lab/plain*.test.js 2>/dev/null | group plain \
   systemd-run --quiet --wait --pipe --working-directory=/opt/vaina --uid $user "${variables[@]}" \
   --setenv=XDG_RUNTIME_DIR=/run/user/"$id"

@@ -8,7 +8,8 @@
 #   lab.sh shell COMMAND    boot with the same files and run COMMAND as root, for a look around
 #
 # test/lab/root*.test.ts run as root, session*.test.ts as tester in a service of his own systemd that has
-# Delegate=yes, plain*.test.ts as tester in a cgroup that is not his. FILEs are other test files to run as root
+# Delegate=yes, service*.test.ts as tester in a system service with Delegate=yes, plain*.test.ts as tester in a cgroup
+# that is not his. FILEs are other test files to run as root
 # (default: the ones of test/system that limits and lifetimes are tested by). Nothing of a run is kept.
 # Emulated code runs about ten times slower: no duration from here means anything.
 #
@@ -25,7 +26,7 @@ LIMIT=${LAB_LIMIT:-1500}
 SUITE=trixie
 PACKAGES=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,linux-image-cloud-amd64,udev,kmod,iproute2,uidmap
 PACKAGES+=,procps,busybox-static,libatomic1,libstdc++6,libseccomp2,ca-certificates,attr
-SYSTEM_FILES=(test/system/31-limits.test.ts test/system/33-lifecycle.test.ts test/system/50-crash.test.ts)
+SYSTEM_FILES=(test/system/07-cgroup-v2.test.ts test/system/31-limits.test.ts test/system/33-lifecycle.test.ts test/system/50-crash.test.ts)
 
 NODE=$(readlink -f "$(command -v node)")
 KEY=$(echo "$SUITE $PACKAGES $(node --version) 1" | sha256sum | cut -c1-12)
@@ -152,7 +153,7 @@ build) build ;;
 test) run "$@" ;;
 shell) run shell "${*:2}" ;;
 *)
-  sed -n '2,24p' "$0"
+  sed -n '2,25p' "$0"
   exit 2
   ;;
 esac

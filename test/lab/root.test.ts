@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { Container } from '../../lib/index.js';
-import { until, useEngine } from '../support/containers.js';
+import { nodeArguments, REPO, runProgram, until, useEngine } from '../support/containers.js';
 import { requires } from '../support/requires.js';
 
 /** The directory of the cgroup that the process `pid` is in. */
@@ -94,6 +94,28 @@ describe('cgroup v2 as root', () => {
     expect(result).to.include({ exitCode: 137, oomKilled: true });
     expect(result.peakMemory).to.be.within(16 * 1048576, 33 * 1048576);
     expect(result.cpuTime).to.be.greaterThan(0);
+  });
+
+  it('keeps a detached container when the service that started it is over', async () => {
+    const task = {
+      root: box.root,
+      runroot: box.runroot,
+      image: box.image,
+      count: 1,
+      detach: true,
+      leave: true,
+    };
+    const service = await runProgram('systemd-run', [
+      ...['--quiet', '--wait', '--pipe', `--working-directory=${REPO}`],
+      process.execPath,
+      ...nodeArguments('test/support/children/owner'),
+      JSON.stringify(task),
+    ]);
+    expect(service.exitCode, service.stderr).to.equal(0);
+    const [id = ''] = JSON.parse(service.stdout) as string[];
+    const detached = await box.engine.containers.get(id);
+    expect((await detached.exec(['echo', 'alive'])).stdout).to.equal('alive\n');
+    await detached.remove({ force: true, timeout: 0 });
   });
 
   it('removes the cgroup with the container', async () => {

@@ -1,10 +1,19 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { spawn } from 'node:child_process';
 import { expect } from 'chai';
-import { nodeArguments, REPO, useEngine } from '../support/containers.js';
+import { nodeArguments, REPO, runProgram, until, useEngine } from '../support/containers.js';
 import { requires } from '../support/requires.js';
+
+/** The cgroup that the process is in, from the top of the mount. */
+function cgroupOf(pid: number): string {
+  return /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1] ?? '';
+}
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
 
 describe('an ordinary user whose session delegates cgroups', () => {
   requires('lab', 'user', 'cgroup2');
@@ -33,7 +42,7 @@ describe('an ordinary user whose session delegates cgroups', () => {
       cpus: 0.5,
     });
     const { State } = await container.inspect();
-    const path = /^0::(.*)$/m.exec(readFileSync(`/proc/${State.Pid}/cgroup`, 'utf8'))?.[1] ?? '';
+    const path = cgroupOf(State.Pid);
     expect(path)
       .to.match(/\/user@\d+\.service\//)
       .and.contain(container.id);
@@ -65,6 +74,31 @@ describe('an ordinary user whose session delegates cgroups', () => {
     expect(result.exitCode).to.not.equal(0);
   });
 
+  it('loses no other container: it ends with the service', async () => {
+    const task = { root: box.root, runroot: box.runroot, image: box.image, count: 1, detach: false };
+    const service = spawn(
+      'systemd-run',
+      [
+        ...['--user', '--quiet', '--wait', '--pipe', '--unit=vaina-owner', `--working-directory=${REPO}`],
+        process.execPath,
+        ...nodeArguments('test/support/children/owner'),
+        JSON.stringify(task),
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const [line] = (await once(createInterface({ input: service.stdout }), 'line')) as [string];
+    const [id = ''] = JSON.parse(line) as string[];
+    const { State } = await (await box.engine.containers.get(id)).inspect();
+    const directory = cgroupOf(State.Pid);
+    expect(directory).to.match(/\/user@\d+\.service\/vaina\/[0-9a-f]{64}$/);
+    const ended = once(service, 'exit');
+    await runProgram('systemctl', ['--user', 'kill', '--signal=KILL', 'vaina-owner']);
+    await ended;
+    await until('the container has ended', () => !existsSync(`/proc/${State.Pid}`), 20_000);
+    await (await box.engine.containers.get(id)).remove({ force: true });
+    await until('its cgroup is gone', () => !existsSync(`/sys/fs/cgroup${directory}`), 20_000);
+  });
+
   it('keeps a detached container when the service that started it is over', async () => {
     const task = { root: box.root, runroot: box.runroot, image: box.image, count: 1, detach: true };
     const unit = [
@@ -92,7 +126,9 @@ describe('an ordinary user whose session delegates cgroups', () => {
     await once(child, 'exit');
     const [id = ''] = JSON.parse(line) as string[];
     const container = await box.engine.containers.get(id);
-    expect((await container.inspect()).State.Status).to.equal('running');
+    const { State } = await container.inspect();
+    expect(State.Status).to.equal('running');
+    expect(cgroupOf(parentOf(State.Pid))).to.match(/\/user@\d+\.service\/vaina\/monitors$/);
     expect((await container.exec(['echo', 'alive'])).stdout).to.equal('alive\n');
     await container.stop({ timeout: 0 });
     expect((await container.wait()).exitCode).to.equal(137);
