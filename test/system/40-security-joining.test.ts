@@ -128,11 +128,9 @@ describe('security: the engine that starts and joins a container', function () {
         for (let i = 0; i < 20; i++) symlinkSync(`/proc/self/fd/${i}`, join(root, `fd${i}`));
       });
       for (let i = 0; i < 20; i++) {
-        const seen = await box.engine
-          .run(image, ['pwd'], { workdir: `/fd${i}/..` })
-          .catch((error: unknown) => error);
-        if (!VainaError.is(seen))
-          expect((seen as { stdout: string }).stdout).to.match(/^\/(proc\/\d+\/fd)?\n$/);
+        const workdir = `/fd${i}`;
+        const seen = await box.engine.run(image, ['pwd'], { workdir }).catch((error: unknown) => error);
+        expect(VainaError.is(seen), `${workdir} gave ${JSON.stringify(seen)}`).to.equal(true);
       }
     });
   });
