@@ -1,8 +1,4 @@
-/**
- * The stable codes of {@link VainaError}, one sentence each. A code never changes its meaning; new ones may
- * come. `docs/errors.md` is checked against this table by a test.
- */
-export const ERROR_CODES = {
+const CODES = {
   ERR_INVALID_OPTION: 'an option is unknown, malformed, or contradicts another one',
   ERR_INVALID_REFERENCE: 'an image reference does not follow the reference grammar',
   ERR_INVALID_NAME: 'a name is not one that an object of the engine may have',
@@ -41,8 +37,17 @@ export const ERROR_CODES = {
   ERR_INTERNAL: 'the engine contradicts itself; please report it',
 } as const;
 
-/** A code of {@link ERROR_CODES}. */
-export type ErrorCode = keyof typeof ERROR_CODES;
+/**
+ * A code of {@link ERROR_CODES}.
+ * @useDeclaredType
+ */
+export type ErrorCode = keyof typeof CODES;
+
+/**
+ * The stable codes of {@link VainaError}, one sentence each. A code never changes its meaning; new ones may
+ * come. `docs/errors.md` is checked against this table by a test.
+ */
+export const ERROR_CODES: Readonly<Record<ErrorCode, string>> = CODES;
 
 /** What a {@link VainaError} knows beside its message. */
 export interface ErrorDetails {
@@ -66,13 +71,21 @@ const BRAND = Symbol.for('vaina.error');
 
 /** The one error class of the engine. Tell errors apart by {@link VainaError.code}, never by the message. */
 export class VainaError extends Error {
+  /** Always `VainaError`, whichever copy of the package threw it. */
   override readonly name = 'VainaError';
+  /** What went wrong, for programs. */
   readonly code: ErrorCode;
+  /** The operation that failed, e.g. `container.start`. */
   readonly op?: string;
+  /** The object it failed on: a name, an id, a reference. */
   readonly subject?: string;
+  /** The system call that failed. */
   readonly syscall?: string;
+  /** The error name of the system call, e.g. `ENOENT`. */
   readonly errno?: string;
+  /** The path it failed on. */
   readonly path?: string;
+  /** What would make it work. */
   readonly hint?: string;
 
   /**

@@ -23,7 +23,12 @@ export interface PullOptions extends TransferOptions {
   /** Whether the registry must have TLS with a valid certificate. Default true. */
   tlsVerify?: boolean;
   /** User name and password. Default: looked up in `authFile` and in the files that podman and docker use. */
-  creds?: { username: string; password: string };
+  creds?: {
+    /** As the registry knows the user. */
+    username: string;
+    /** In plain text: it is sent to the registry and not kept. */
+    password: string;
+  };
   /** The only file to look credentials up in (containers-auth.json(5)). */
   authFile?: string;
   /** Directory with further CAs and client certificates. */
@@ -38,10 +43,11 @@ export interface ImportOptions extends TransferOptions {
   changes?: readonly string[];
   /** Comment in the image's history. */
   message?: string;
-  /** Default `linux`. */
+  /** Operating system of the image. Default `linux`. */
   os?: string;
-  /** Default: this host's. */
+  /** Architecture of the image, in Go's words. Default: this host's. */
   arch?: string;
+  /** Variant of the architecture, as in `v8`. Default: none. */
   variant?: string;
 }
 

@@ -26,7 +26,15 @@ export type { StartOptions } from './lifecycle/start.js';
 export { ALLOWED, STATUSES, type Status, type Verb } from './lifecycle/state.js';
 export type { Stdio, StdioTriple } from './lifecycle/stdio.js';
 export type { Timings } from './lifecycle/timings.js';
-export type { ProgressEvent, TransferOptions } from './oci/types.js';
+export type { HistoryEntry, ImageRuntimeConfig, ProgressEvent, TransferOptions } from './oci/types.js';
 export { formatPlan } from './spec/explain.js';
 export type { ContainerOptions, ExecOptions } from './spec/options.js';
-export type { Phase, Plan, Step, StepArgument, StepName } from './spec/steps.js';
+export {
+  STEPS,
+  type Phase,
+  type Plan,
+  type Step,
+  type StepArgument,
+  type StepDefinition,
+  type StepName,
+} from './spec/steps.js';

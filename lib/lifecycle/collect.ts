@@ -22,8 +22,11 @@ export interface CollectOptions {
 
 /** How a command ended and what it wrote. */
 export interface CommandResult extends ExitStatus {
+  /** All that it wrote to stdout: text, or bytes with the encoding `buffer`. */
   stdout: string | Buffer;
+  /** All that it wrote to stderr, in the same form; empty with a terminal. */
   stderr: string | Buffer;
+  /** Whether it was killed because `timeoutMs` had passed. */
   timedOut: boolean;
   /** From its start to its end, in milliseconds. */
   durationMs: number;

@@ -20,6 +20,7 @@ export interface Finding {
 export interface DoctorReport {
   /** Whether containers can run. */
   ok: boolean;
+  /** All that was looked at, what is in order included. */
   findings: Finding[];
 }
 

@@ -5,28 +5,64 @@ import type { Context } from './context.js';
 
 /** What {@link Engine.info} tells. */
 export interface EngineInfo {
+  /** The host, as far as containers depend on it. */
   host: {
+    /** Processor architecture in Node's words, as in `x64`. */
     arch: string;
+    /** Release of the kernel (uname(2)). */
     kernel: string;
+    /** How many processors there are. */
     cpus: number;
-    /** Bytes. */
+    /** Memory in bytes. */
     memTotal: number;
     /** `v1` or `v2`; empty when no cgroup can be made. */
     cgroupVersion: string;
+    /** Always `cgroupfs`: the engine makes its cgroups itself. */
     cgroupManager: 'cgroupfs';
+    /** Controllers that limits of containers can use. */
     cgroupControllers: readonly string[];
+    /** Whether the engine works for an ordinary user. */
     rootless: boolean;
     /** The user namespace of containers; empty for root. */
-    idMappings: { uidmap: readonly object[]; gidmap: readonly object[] };
+    idMappings: {
+      /** User ids, each line with `containerId`, `hostId` and `size`. */
+      uidmap: readonly object[];
+      /** Group ids, in the same form. */
+      gidmap: readonly object[];
+    };
   };
+  /** The store that the engine was opened on. */
   store: {
+    /** The directory that survives a reboot: {@link EngineOptions.root}. */
     graphRoot: string;
+    /** The directory that does not: {@link EngineOptions.runroot}. */
     runRoot: string;
+    /** Always `overlay`. */
     graphDriverName: 'overlay';
-    imageStore: { number: number };
-    containerStore: { number: number; running: number; stopped: number };
+    /** The images in the store. */
+    imageStore: {
+      /** How many there are. */
+      number: number;
+    };
+    /** The containers in the store. */
+    containerStore: {
+      /** How many there are, in any state. */
+      number: number;
+      /** How many of them run. */
+      running: number;
+      /** How many of them do not. */
+      stopped: number;
+    };
   };
-  version: { Version: string; APIVersion: string; NodeVersion: string };
+  /** What is at work. */
+  version: {
+    /** Version of this package. */
+    Version: string;
+    /** Version of its interface: the same. */
+    APIVersion: string;
+    /** Version of Node.js, as in `v20.19.0`. */
+    NodeVersion: string;
+  };
 }
 
 /** The host, the store, and the version of the engine. */

@@ -19,14 +19,17 @@ export interface ImageFilter {
 
 /** One line of a list of images. */
 export interface ImageSummary {
+  /** 64 hexadecimal digits: of the digest of its configuration. */
   id: string;
   /** Full references, sorted. */
   names: readonly string[];
-  /** Of the manifest. */
+  /** Digest of the manifest. */
   digest: string;
+  /** When it was made; when it came into the store, if its configuration does not say. */
   created: Date;
   /** Bytes of the layers, decompressed, and of the configuration. */
   size: number;
+  /** Labels of its configuration. */
   labels: Record<string, string>;
   /** How many containers are made of it. */
   containers: number;

@@ -10,7 +10,7 @@ import { readTruth } from './sync.js';
  * keys must match.
  */
 export interface ContainerFilter {
-  /** Those that do not run too. Default false, but true when `status` is given. */
+  /** Those that do not run too. Default false, but true when `status` or `exited` is given. */
   all?: boolean;
   /** Beginnings of ids. */
   id?: readonly string[];
@@ -18,6 +18,7 @@ export interface ContainerFilter {
   name?: readonly string[];
   /** `key` or `key=value`; all of them. */
   label?: readonly string[];
+  /** States, of {@link STATUSES}. */
   status?: readonly string[];
   /** Exit codes of containers that have ended. */
   exited?: readonly number[];
@@ -31,21 +32,31 @@ export interface ContainerFilter {
 
 /** One line of a list of containers. */
 export interface ContainerSummary {
+  /** 64 hexadecimal digits. */
   id: string;
+  /** The name it was given, or a random one. */
   name: string;
   /** The name the image was asked for by; empty with a plain root file system. */
   image: string;
+  /** Id of the image; empty with a plain root file system. */
   imageId: string;
+  /** Command line as it is executed. */
   command: string[];
+  /** When it was made. */
   created: Date;
+  /** The state it was in when the list was made. */
   status: Status;
-  /** Set when it has ended. */
+  /** As in {@link ExitStatus.exitCode}; absent while it runs and before its first start. */
   exitCode?: number;
+  /** Last start; absent before the first one. */
   startedAt?: Date;
+  /** Last end; absent while it runs and before its first start. */
   finishedAt?: Date;
   /** Process id of its main process on the host; 0 unless it runs. */
   pid: number;
+  /** Labels, its own over the image's. */
   labels: Record<string, string>;
+  /** Whether it is removed when it has ended. */
   autoRemove: boolean;
 }
 

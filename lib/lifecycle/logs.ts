@@ -21,7 +21,9 @@ export interface LogsOptions {
 
 /** One entry of a log: a line, or a part of one. */
 export interface LogEntry {
+  /** When the monitor read it. */
   time: Date;
+  /** Where it was written to. */
   stream: 'stdout' | 'stderr';
   /** The exact bytes, without the newline that ended them. */
   bytes: Buffer;

@@ -37,7 +37,9 @@ export interface ExitStatus {
   signal: string | null;
   /** Whether the kernel killed it for want of memory. */
   oomKilled: boolean;
+  /** When the program was executed. */
   startedAt: Date;
+  /** When it had ended. */
   finishedAt: Date;
   /** Most memory that was used at once, in bytes; 0 when unknown. */
   peakMemory: number;

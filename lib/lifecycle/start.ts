@@ -27,8 +27,9 @@ const SPECS_KEPT = 256;
 export interface StartOptions {
   /** stdin, stdout and stderr. Default: none of them; the output goes to the log alone. */
   stdio?: StdioTriple;
-  /** Size of the terminal, where there is one. */
+  /** Height of the terminal, where there is one, in characters. Default 0: unknown. */
   rows?: number;
+  /** Its width. Default 0. */
   columns?: number;
 }
 

@@ -45,28 +45,45 @@ export interface Index {
   annotations?: Record<string, string>;
 }
 
-/** The `config` member of an image configuration. */
+/** The `config` member of an image configuration (OCI image-spec, config.md): how containers of the image run. */
 export interface ImageRuntimeConfig {
+  /** `name`, `uid`, `name:group` or `uid:gid`; root where it is absent or empty. */
   User?: string;
+  /** Ports that the program listens on, as in `80/tcp`; for information. */
   ExposedPorts?: Record<string, object>;
+  /** Environment variables, each `NAME=value`. */
   Env?: string[];
+  /** Beginning of the command line, which `Cmd` or a command of the container's own follows. */
   Entrypoint?: string[] | null;
+  /** The rest of the command line, unless the container has a command of its own. */
   Cmd?: string[] | null;
+  /** Directories that the image means for volumes. */
   Volumes?: Record<string, object> | null;
+  /** Working directory; `/` where it is absent or empty. */
   WorkingDir?: string;
+  /** Labels, which containers inherit. */
   Labels?: Record<string, string> | null;
+  /** Signal that `stop` sends, by name or number; SIGTERM where it is absent. */
   StopSignal?: string;
+  /** Docker's health check; the engine runs none. */
   Healthcheck?: object;
+  /** Docker's shell for commands that a build is given as text. */
   Shell?: string[];
+  /** Docker's instructions for builds on top of the image. */
   OnBuild?: string[] | null;
 }
 
-/** One entry of an image's history. */
+/** One entry of an image's history (OCI image-spec, config.md). */
 export interface HistoryEntry {
+  /** When the layer was made, RFC 3339. */
   created?: string;
+  /** The command that made it. */
   created_by?: string;
+  /** Who made it. */
   author?: string;
+  /** A remark of who made it. */
   comment?: string;
+  /** Whether the entry stands for no layer: it changed only the configuration. Default false. */
   empty_layer?: boolean;
 }
 

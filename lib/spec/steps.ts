@@ -1,11 +1,5 @@
-/**
- * The steps of a launch plan, one line each: the TypeScript half of the table in `csrc/tables/steps.def`
- * (a test compares them). `docs/plan.md` explains every step.
- *
- * Kinds of arguments: `s` a string of bytes without NUL, `u` an unsigned 64-bit integer, `b` any bytes;
- * a trailing `*` repeats the last kind any number of times.
- */
-export const STEPS = {
+/** One line each: the TypeScript half of the table in `csrc/tables/steps.def` (a test compares them). */
+const TABLE = {
   // policy: how the monitor supervises
   'run-dir': { op: 1, phase: 'policy', args: 's' },
   log: { op: 2, phase: 'policy', args: 'su' },
@@ -73,11 +67,34 @@ export const STEPS = {
   'remove-run-dir': { op: 112, phase: 'after', args: '' },
 } as const;
 
-/** The name of a step. */
-export type StepName = keyof typeof STEPS;
+/**
+ * The name of a step.
+ * @useDeclaredType
+ */
+export type StepName = keyof typeof TABLE;
 
-/** When a step runs, and by whom. */
-export type Phase = (typeof STEPS)[StepName]['phase'];
+/**
+ * When a step runs, and by whom: `policy` how the monitor supervises; `host` by the monitor, before the clone; `clone`
+ * the clone itself; `inside` by the new process; `after` by the monitor, when the container has ended.
+ * @useDeclaredType
+ */
+export type Phase = (typeof TABLE)[StepName]['phase'];
+
+/** What is fixed of a step. */
+export interface StepDefinition {
+  /** Its number in an encoded plan. */
+  readonly op: number;
+  /** When it runs, and by whom. */
+  readonly phase: Phase;
+  /**
+   * The kind of each argument: `s` a string of bytes without NUL, `u` an unsigned 64-bit integer, `b` any bytes; a
+   * trailing `*` repeats the last kind any number of times.
+   */
+  readonly args: string;
+}
+
+/** The steps of a launch plan. `docs/plan.md` explains every one of them. */
+export const STEPS: Readonly<Record<StepName, StepDefinition>> = TABLE;
 
 /** An argument of a step: text, bytes, or an unsigned integer. */
 export type StepArgument = string | Uint8Array | number | bigint;
