@@ -69,37 +69,39 @@ function readProfile(path: string): string {
   }
 }
 
-/** The passwd and group files of the container, from the topmost tree that has them. */
-export function userFiles(context: Context, source: RootSource): { passwd?: string; group?: string } {
-  const known = source.imageId === undefined ? undefined : context.users.get(source.imageId);
-  if (known) return known;
-  const passwd = topmost(context, source.trees, 'etc/passwd');
-  const group = topmost(context, source.trees, 'etc/group');
-  const files = { ...(passwd === undefined ? {} : { passwd }), ...(group === undefined ? {} : { group }) };
-  if (source.imageId !== undefined) context.users.set(source.imageId, files);
+/** The texts of a container's passwd and group files. */
+export interface UserFiles {
+  passwd?: string;
+  group?: string;
+}
+
+/** The passwd and group files of an image, as the store read them when it came, or of a plain root file system. */
+export function userFiles(context: Context, source: RootSource): UserFiles {
+  const { imageId, trees } = source;
+  if (imageId === undefined) return userFilesIn(context, trees[0] ?? '/', {});
+  let files = context.users.get(imageId);
+  if (!files) context.users.set(imageId, (files = context.store.images.userFiles(imageId)));
   return files;
 }
 
-function topmost(context: Context, trees: readonly string[], path: string): string | undefined {
-  for (const tree of trees) {
-    try {
-      const bytes = context.native.readFileIn(tree, path, USER_FILE_LIMIT);
-      if (bytes) return bytes.toString('utf8');
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      // No regular file: a whiteout, or something an image has no business to put there. Either way it hides the rest.
-      if (code === 'EINVAL' || code === 'ELOOP' || code === 'ENXIO') return undefined;
-      if (code === 'EFBIG') {
-        throw new VainaError(
-          'ERR_INVALID_IMAGE',
-          `${path} of the image is larger than ${USER_FILE_LIMIT} bytes`,
-          {
-            path,
-          },
-        );
-      }
-      throw new VainaError('ERR_IO', `cannot read ${path} of the image`, { path, cause: error });
+/** The passwd and group files of a tree that lies over others, whose files are `below`. */
+export function userFilesIn(context: Context, tree: string, below: UserFiles): UserFiles {
+  const passwd = readUserFile(context, tree, 'etc/passwd') ?? below.passwd;
+  const group = readUserFile(context, tree, 'etc/group') ?? below.group;
+  return { ...(passwd === undefined ? {} : { passwd }), ...(group === undefined ? {} : { group }) };
+}
+
+function readUserFile(context: Context, tree: string, path: string): string | undefined {
+  try {
+    return context.native.readFileIn(tree, path, USER_FILE_LIMIT)?.toString('utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // No regular file: a whiteout, or something an image has no business to put there. Either way it hides the rest.
+    if (code === 'EINVAL' || code === 'ELOOP' || code === 'ENXIO') return '';
+    if (code === 'EFBIG') {
+      const why = `${path} of the container is larger than ${USER_FILE_LIMIT} bytes`;
+      throw new VainaError('ERR_INVALID_IMAGE', why, { path });
     }
+    throw new VainaError('ERR_IO', `cannot read ${path} of the container`, { path, cause: error });
   }
-  return undefined;
 }

@@ -3,6 +3,7 @@ import type { Native } from '../native/types.js';
 import type { OciSeccomp, OciSpec } from '../spec/oci-spec.js';
 import type { HostFacts } from '../spec/facts.js';
 import type { Store } from '../store/store.js';
+import type { UserFiles } from './container-facts.js';
 import type { Monitored } from './monitored.js';
 
 /** What every verb works with: made once by the engine, closed with it. */
@@ -22,7 +23,7 @@ export interface Context {
   /** Runtime specs of containers, which do not change either; the oldest make room. */
   readonly specs: Map<string, OciSpec>;
   /** passwd and group files of images, which do not change. */
-  readonly users: Map<string, { passwd?: string; group?: string }>;
+  readonly users: Map<string, UserFiles>;
 }
 
 /** Where the files of a container are. */

@@ -4,7 +4,7 @@ import type { ExecOptions } from '../spec/options.js';
 import { validateExecOptions } from '../spec/validate.js';
 import { requireContainer } from './catalogue.js';
 import { openChannel } from './channel.js';
-import { userFiles } from './container-facts.js';
+import { userFiles, userFilesIn, type UserFiles } from './container-facts.js';
 import { filesOf, type Context } from './context.js';
 import { publish } from './events.js';
 import { exitStatus } from './exit-status.js';
@@ -69,10 +69,9 @@ export async function execContainer(
 }
 
 /** The passwd and group files as the container has them now: what it wrote itself lies over the image's. */
-function usersOf(context: Context, id: string): { passwd?: string; group?: string } {
-  const { record } = requireContainer(context, id);
-  const trees = treesOf(context, record.imageId, record.options);
-  return userFiles(context, {
-    trees: isPlainRootfs(record.options) ? trees : [filesOf(context, id).upper, ...trees],
-  });
+function usersOf(context: Context, id: string): UserFiles {
+  const { imageId, options } = requireContainer(context, id).record;
+  const trees = treesOf(context, imageId, options);
+  const below = userFiles(context, { trees, ...(imageId === undefined ? {} : { imageId }) });
+  return isPlainRootfs(options) ? below : userFilesIn(context, filesOf(context, id).upper, below);
 }
