@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runProgram, type Ended } from './programs.js';
 
@@ -51,8 +51,17 @@ export class Podman {
   /** Containers, mounts and cgroups away, so that a census of the host finds nothing of it. */
   dispose(): void {
     spawnSync('podman', this.arguments('rm', '--all', '--force', '--time', '0'), { stdio: 'ignore' });
-    spawnSync('umount', [join(this.root, 'overlay')], { stdio: 'ignore' });
+    // What cleans up after a container that ended goes on for a while, and holds the mount.
+    const mount = join(this.root, 'overlay');
+    for (let attempt = 0; attempt < 50 && isMounted(mount); attempt++) {
+      spawnSync('umount', [mount], { stdio: 'ignore' });
+      if (isMounted(mount)) spawnSync('sleep', ['0.1']);
+    }
   }
+}
+
+function isMounted(path: string): boolean {
+  return readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${path} `);
 }
 
 /** Flags for a limit on open files and processes that podman needs where it may not raise its own. */

@@ -14,7 +14,7 @@ interface Difference {
   /** A pattern for lines that only ours shows. */
   ours?: RegExp;
   reason: string;
-  /** Whether it can show on this host; absent: it must. */
+  /** Whether it must show on this host; absent: it must. */
   when?: () => boolean;
 }
 
@@ -121,7 +121,9 @@ const DIFFERENCES: Difference[] = [
   {
     theirs: /^rlimit\t7\t2048 2048$/,
     ours: /^rlimit\t7\t1024 2048$/,
-    reason: 'an exec has the container’s limits; podman’s inherits the soft limit that Go raised for itself',
+    reason:
+      'an exec has the container’s limits; podman’s has them or the soft limit that Go raised for itself, as it happens',
+    when: () => false,
   },
 ];
 
