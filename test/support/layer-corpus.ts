@@ -1,7 +1,9 @@
 import { containmentCases } from './layer-corpus/containment.js';
-import { formatCases } from './layer-corpus/format.js';
+import { formCases } from './layer-corpus/forms.js';
+import { headerCases } from './layer-corpus/headers.js';
 import { limitCases } from './layer-corpus/limits.js';
 import { markCases } from './layer-corpus/marks.js';
+import { sparseCases } from './layer-corpus/sparse.js';
 import type { LayerCase, Places } from './layer-corpus/types.js';
 
 export type { LayerCase, Places } from './layer-corpus/types.js';
@@ -11,5 +13,12 @@ export type { LayerCase, Places } from './layer-corpus/types.js';
  * None carries anything but names; what could be reached is a sentinel.
  */
 export function layerCorpus(places: Places): LayerCase[] {
-  return [...containmentCases(places), ...formatCases(), ...limitCases(), ...markCases()];
+  return [
+    ...containmentCases(places),
+    ...headerCases(),
+    ...formCases(),
+    ...sparseCases(),
+    ...limitCases(),
+    ...markCases(),
+  ];
 }

@@ -1,4 +1,5 @@
 import { tar, type TarEntry } from '../tar-builder.js';
+import { file } from './parts.js';
 import type { LayerCase, Places } from './types.js';
 
 const dir = (name: string, more: Partial<TarEntry> = {}): TarEntry => ({ name, type: '5', ...more });
@@ -7,11 +8,6 @@ const hard = (name: string, target: string, more: Partial<TarEntry> = {}): TarEn
   name,
   type: '1',
   link: target,
-  ...more,
-});
-const file = (name: string, content = 'x', more: Partial<TarEntry> = {}): TarEntry => ({
-  name,
-  content,
   ...more,
 });
 const UP = '../'.repeat(24);

@@ -1,22 +1,11 @@
 import { gzipSync } from 'node:zlib';
 import { execFileSync } from 'node:child_process';
-import { header, meta, open, pax, tar, type TarEntry } from '../tar-builder.js';
+import { header, meta, open, pax, tar } from '../tar-builder.js';
+import { file, make, REFUSED } from './parts.js';
 import type { LayerCase } from './types.js';
-
-const REFUSED = { error: 'ERR_INVALID_LAYER' as const };
-const file = (name: string | Buffer, content = 'x', more: Partial<TarEntry> = {}): TarEntry => ({
-  name,
-  content,
-  ...more,
-});
 
 /** L6, L7: what would take too much of anything. */
 export function limitCases(): LayerCase[] {
-  const make = (name: string, archive: () => Buffer, more: Partial<LayerCase>): LayerCase => ({
-    name,
-    archive,
-    ...more,
-  });
   const deep = (depth: number): string => Array.from({ length: depth }, () => 'd').join('/');
   return [
     make('L6 a gzip bomb', () => gzipSync(zeros(200)), { ...REFUSED, patience: 5000 }),

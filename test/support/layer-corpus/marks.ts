@@ -1,12 +1,7 @@
 import { tar, type TarEntry } from '../tar-builder.js';
+import { file, REFUSED } from './parts.js';
 import type { LayerCase } from './types.js';
 
-const REFUSED = { error: 'ERR_INVALID_LAYER' as const };
-const file = (name: string, content = 'x', more: Partial<TarEntry> = {}): TarEntry => ({
-  name,
-  content,
-  ...more,
-});
 const dir = (name: string): TarEntry => ({ name, type: '5' });
 const mark = (name: string): TarEntry => ({ name, content: '' });
 const xattrs = (names: readonly string[], value = 'y'): Record<string, string> =>
