@@ -272,11 +272,13 @@ void supervise(UniqueFd plan, UniqueFd control, uint64_t main_at) {
 }
 
 void handle_started(Process* process) {
-  if (process->target == 0 && monitor->run_dir.locked()) {
-    char number[24];
+  if (process->target == 0) {
+    char number[24], path[48];
     size_t size = format_number(static_cast<uint64_t>(process->pid), number);
+    snprintf(path, sizeof path, "/proc/%s/root", number);
+    monitor->host.root.reset(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
     // Only a convenience for others: the lock says who is alive, the pidfd who is meant.
-    (void)monitor->run_dir.write("pid", number, size);
+    if (monitor->run_dir.locked()) (void)monitor->run_dir.write("pid", number, size);
   }
   Body body;
   body.u32(process->target);

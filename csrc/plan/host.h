@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <unistd.h>
 
 #include "../sys/cgroup.h"
 #include "../sys/status.h"
@@ -16,6 +17,10 @@ struct HostState {
   uint32_t cgroup_count = 0;
   // The container's user namespace, kept by spawn() for the after phase when the plan has id maps.
   UniqueFd user_namespace;
+  // The root directory of the container, once it runs. The root of its mount namespace is another one when
+  // the engine itself is in a chroot: there joining the namespace alone would lead out of the container.
+  UniqueFd root;
+  bool rootless = geteuid() != 0;
 };
 
 // Runs the steps of the host phase, into a new state or (a restart) over an old one. On failure *failed_index

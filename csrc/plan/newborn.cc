@@ -103,6 +103,14 @@ Status enter(const SpawnRequest& request, const ClonePhase& phase, uint32_t* ste
   return fine();
 }
 
+// An ordinary user need not have it: the kernel makes no user namespace for who is in a chroot.
+Status enter_root(const SpawnRequest& request) {
+  int root = request.host->root.get();
+  if (root < 0) return request.host->rootless ? fine() : failed_with(ENOENT, "join root directory");
+  if (fchdir(root) != 0 || chroot(".") != 0 || chdir("/") != 0) return failed("join root directory");
+  return fine();
+}
+
 bool enters_user_namespace(const ClonePhase& phase) {
   if (((phase.flags | phase.join) & kCloneNewUser) != 0) return true;
   for (uint32_t i = 0; i < phase.path_count; i++) {
@@ -173,6 +181,10 @@ void run_newborn(const SpawnRequest& request, const ClonePhase& phase, const int
   if (status.ok() && enters_user_namespace(phase)) {
     status = become_root();
     set_dumpable(false);
+  }
+  if (status.ok() && (phase.join & kCloneNewNs) != 0) {
+    step = phase.join_step;
+    status = enter_root(request);
   }
   if (status.ok() && (phase.flags & kCloneNewCgroup) != 0) {
     step = phase.clone_step;
