@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runProgram, type Ended } from './programs.js';
 
@@ -51,17 +51,30 @@ export class Podman {
   /** Containers, mounts and cgroups away, so that a census of the host finds nothing of it. */
   dispose(): void {
     spawnSync('podman', this.arguments('rm', '--all', '--force', '--time', '0'), { stdio: 'ignore' });
-    // What cleans up after a container that ended goes on for a while, and holds the mount.
+    // What cleans up after a container that ended comes late, by several forks, and mounts this again.
     const mount = join(this.root, 'overlay');
-    for (let attempt = 0; attempt < 50 && isMounted(mount); attempt++) {
+    for (let attempt = 0, quiet = 0; attempt < 100 && quiet < 3; attempt++) {
+      quiet = isNamed(this.root) || isMounted(mount) ? 0 : quiet + 1;
       spawnSync('umount', [mount], { stdio: 'ignore' });
-      if (isMounted(mount)) spawnSync('sleep', ['0.1']);
+      spawnSync('sleep', ['0.1']);
     }
   }
 }
 
 function isMounted(path: string): boolean {
   return readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${path} `);
+}
+
+/** Whether the command line of a process has this path in it. */
+function isNamed(path: string): boolean {
+  return readdirSync('/proc').some((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(path);
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** Flags for a limit on open files and processes that podman needs where it may not raise its own. */
