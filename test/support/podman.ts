@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { runProgram, type Ended } from './programs.js';
 
@@ -24,6 +24,9 @@ export class Podman {
         this.runroot,
         '--storage-driver',
         'overlay',
+        // Else what cleans up late mounts the store on itself once more, after its end.
+        '--storage-opt',
+        'overlay.skip_mount_home=true',
         '--log-level',
         'error',
       ],
@@ -48,33 +51,10 @@ export class Podman {
     this.output('import', '--quiet', archive, reference);
   }
 
-  /** Containers, mounts and cgroups away, so that a census of the host finds nothing of it. */
+  /** Containers with their mounts and cgroups away, so that a census of the host finds nothing of it. */
   dispose(): void {
     spawnSync('podman', this.arguments('rm', '--all', '--force', '--time', '0'), { stdio: 'ignore' });
-    // What cleans up after a container that ended comes late, by several forks, and mounts this again.
-    const mount = join(this.root, 'overlay');
-    for (let attempt = 0, quiet = 0; attempt < 100 && quiet < 3; attempt++) {
-      quiet = isNamed(this.root) || isMounted(mount) ? 0 : quiet + 1;
-      spawnSync('umount', [mount], { stdio: 'ignore' });
-      spawnSync('sleep', ['0.1']);
-    }
   }
-}
-
-function isMounted(path: string): boolean {
-  return readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${path} `);
-}
-
-/** Whether the command line of a process has this path in it. */
-function isNamed(path: string): boolean {
-  return readdirSync('/proc').some((pid) => {
-    if (!/^\d+$/.test(pid)) return false;
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(path);
-    } catch {
-      return false;
-    }
-  });
 }
 
 /** Flags for a limit on open files and processes that podman needs where it may not raise its own. */
