@@ -4,7 +4,7 @@ import { compileDeviceFilter } from '../../lib/spec/device-filter.js';
 import { STANDARD_RULES } from '../../lib/spec/devices.js';
 import type { OciDeviceRule } from '../../lib/spec/oci-spec.js';
 import type { Plan, Step } from '../../lib/spec/steps.js';
-import { finish, finishAll, launch, run, usePlace, containerPlan } from './native-plans.js';
+import { finish, finishAll, launch, run, usePlace, containerPlan } from '../support/native-plans.js';
 
 /** Where cgroup v2 is mounted: alone, or beside the controllers of v1. */
 function mountpoint(): string | undefined {

@@ -1,13 +1,24 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { ControlChannel, reapMonitor, type Session, type Stdio } from '../../lib/native/control.js';
+import {
+  ControlChannel,
+  reapMonitor,
+  type Session,
+  type Started,
+  type Stdio,
+} from '../../lib/native/control.js';
 import { native } from '../../lib/native/index.js';
 import { encodePlan } from '../../lib/spec/encode.js';
 import type { Plan, Step } from '../../lib/spec/steps.js';
-import { isMonitor } from '../support/leftovers.js';
-import { makeBusyboxRoot, makeDirectory, removeDirectory } from '../support/programs.js';
-import { requires } from '../support/requires.js';
+import { isMonitor } from './leftovers.js';
+import { makeBusyboxRoot, makeDirectory, removeDirectory } from './programs.js';
+import { requires } from './requires.js';
+
+/** Its streams are those it was given. */
+export const DIRECT: Step[] = [['stdio', 0]];
+/** Its streams pass through the monitor. */
+export const PIPED: Step[] = [['stdio', 1]];
 
 const NEW_NAMESPACES = 0x0002_0000 | 0x2000_0000 | 0x0400_0000 | 0x0800_0000; // mount, pid, uts, ipc
 const MS_REC_PRIVATE = 0x4000 | 0x40000;
@@ -78,6 +89,13 @@ export function containerPlan(place: Place, policy: readonly Step[], argv: reado
   ];
 }
 
+/** The policy of a container with a directory of its own. */
+export const inDirectory = (runDir: string): Step[] => [
+  ['run-dir', runDir],
+  ['exit-record', join(runDir, 'exit')],
+  ...PIPED,
+];
+
 /** A plan that runs busybox in the namespaces of a running container. */
 export function execPlan(argv: readonly string[], policy: readonly Step[] = []): Plan {
   return [...policy, ['join', NEW_NAMESPACES], ['env', 'PATH=/bin'], ['exec', ...argv]];
@@ -98,6 +116,16 @@ export function launch(plan: Plan, stdio: Stdio = [-1, -1, -1]): Launched {
   const result = { pid, channel, container: channel.container as Session };
   launched.push(result);
   return result;
+}
+
+/** Waits until it runs; fails with what went wrong. */
+export async function started(one: { started: Promise<{ kind: string }> }): Promise<Started> {
+  const answer = await one.started;
+  expect(
+    answer.kind,
+    JSON.stringify(answer, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
+  ).to.equal('started');
+  return answer as Started;
 }
 
 /** Waits for the end of a monitor and collects it. */
