@@ -61,11 +61,13 @@ describe('spec: what other runtimes make of it', () => {
     return ended.stdout;
   }
 
-  for (const runtime of ['runc', 'crun'] satisfies Need[]) {
+  // crun runs on pure cgroup v2 only; where it cannot run there is nothing to compare with.
+  const runtimes = (['runc', 'crun'] satisfies Need[]).filter(
+    (name) => name === 'runc' || missing(name) === undefined,
+  );
+  for (const runtime of runtimes) {
     describe(runtime, () => {
-      before(function () {
-        if (missing(runtime) !== undefined) this.skip();
-      });
+      requires(runtime);
 
       it('runs the default', () => {
         const text = runWith(
