@@ -99,6 +99,16 @@ compile() {
 
 # boot TREE: the machine with TREE unpacked over its root; prints what /lab/start printed.
 boot() {
+  local tree=$1 work attempt
+  for attempt in 1 2 3; do
+    boot_once "$tree"
+    # The emulator loses a race with the kernel that patches itself, now and then, and long before it comes to us.
+    [ "$STARTED" -eq 0 ] && [ "$attempt" -lt 3 ] || return 0
+    say 'the machine did not boot; once more'
+  done
+}
+
+boot_once() {
   local tree=$1 work
   work=$(mktemp -d "$CACHE/run.XXXXXX")
   tar -C "$tree" --owner=0 --group=0 -cf "$work/files" .
@@ -108,13 +118,14 @@ boot() {
   tail -f "$work/out" --pid=$$ 2>/dev/null &
   local tail=$!
   timeout "$LIMIT" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 2560 -smp 2 -display none -no-reboot -net none \
-    -kernel "$BASE/kernel" -initrd "$BASE/initrd" -append 'root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0' \
+    -kernel "$BASE/kernel" -initrd "$BASE/initrd" -append 'root=/dev/vda rw console=ttyS0 panic=-1 quiet systemd.show_status=0' \
     -drive "file=$work/disk,if=virtio" -drive "file=$work/files,if=virtio,format=raw,readonly=on" \
     -serial "file:$work/console" -serial "file:$work/out" </dev/null >&2 || say "the machine ran past $LIMIT s"
   sleep 0.2
   kill "$tail" 2>/dev/null || true
   if ! grep -q '^LAB-END' "$work/out"; then tail -20 "$work/console" >&2; fi
   RESULTS=$(tr -d '\r' <"$work/out" | grep '^LAB-SUM ' || true)
+  STARTED=$(wc -c <"$work/out")
   ENDED=$(grep -c '^LAB-END' "$work/out" || true)
   rm -rf "$work"
 }

@@ -118,6 +118,17 @@ describe('cgroup v2 as root', () => {
     await detached.remove({ force: true, timeout: 0 });
   });
 
+  it('works where the cgroup at the top has processes: in a cgroup namespace, as in a container', async () => {
+    const run = ['run', '--rm', '--memory', '64m', box.image, 'cat', '/sys/fs/cgroup/memory.max'];
+    const ended = await runProgram('systemd-run', [
+      ...['--quiet', '--wait', '--pipe', '-p', 'Delegate=yes', 'unshare', '--cgroup', '--mount'],
+      ...['sh', '-c', 'mount -t cgroup2 none /sys/fs/cgroup && "$@" && cat /proc/self/cgroup', 'sh'],
+      ...[process.execPath, ...nodeArguments('lib/cli/main')],
+      ...['--root', box.root, '--runroot', box.runroot, ...run],
+    ]);
+    expect(ended.stdout, ended.stderr).to.equal(`${64 * 1048576}\n0::/vaina-host\n`);
+  });
+
   it('removes the cgroup with the container', async () => {
     await container.remove({ force: true, timeout: 0 });
     await until('the cgroup is gone', () => !existsSync(directory), 10_000);
