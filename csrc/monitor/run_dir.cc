@@ -31,6 +31,7 @@ Status write_at(int directory, const char* temporary, const char* name, const ch
 
 Status RunDir::open(const char* path) {
   path_ = path;
+  if (mkdir(path, 0700) != 0 && errno != EEXIST) return failed("make", path);
   directory_.reset(::open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (!directory_.ok()) return failed("open", path);
   UniqueFd alive(

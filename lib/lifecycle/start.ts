@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { VainaError } from '../errors.js';
 import { ControlChannel, reapMonitor, type Session } from '../native/control.js';
 import { encodePlan } from '../spec/encode.js';
@@ -88,7 +88,7 @@ export async function startLocked(
   const plan = planOf(context, entry, spec, options);
   const stdio = openStdio(context.native, options.stdio ?? IGNORE);
   try {
-    makeRunDirectory(context, id);
+    clearEarlierRun(context, id);
     const launched = process.hrtime.bigint();
     const { pid: monitor, channel } = ControlChannel.launch(context.native, encodePlan(plan), stdio.theirs);
     stdio.handedOver();
@@ -112,17 +112,11 @@ export async function startLocked(
   }
 }
 
-/** The directory of this boot's state. What an earlier run left there goes, and the record of its end. */
-function makeRunDirectory(context: Context, id: string): void {
-  const { runDirectory: path, exit } = filesOf(context, id);
+/** What an earlier run left goes: the record of its end, and a directory in the runroot whose monitor was killed. */
+function clearEarlierRun(context: Context, id: string): void {
+  const { runDirectory, exit } = filesOf(context, id);
   rmSync(exit, { force: true });
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    rmSync(path, { recursive: true });
-    mkdirSync(path, { mode: 0o700 });
-  }
+  rmSync(runDirectory, { recursive: true, force: true });
 }
 
 /** Follows a container that this process started to its end, and saves how it ended. */

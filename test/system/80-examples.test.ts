@@ -36,7 +36,9 @@ describe('the examples', function () {
     const stores = '/var/lib/vaina /run/vaina';
     const prepare = `mkdir -p ${stores} && for d in ${stores}; do mount -t tmpfs none $d || exit; done`;
     const node = 'exec node -r ./test/support/hook.cjs -e "$1"';
-    const { stdout } = await run('unshare', ['-m', 'sh', '-c', `${prepare} && ${node}`, 'sh', script], { cwd: REPO });
+    const { stdout } = await run('unshare', ['-m', 'sh', '-c', `${prepare} && ${node}`, 'sh', script], {
+      cwd: REPO,
+    });
     return stdout;
   }
 
