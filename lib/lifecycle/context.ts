@@ -45,25 +45,25 @@ export interface ContainerFiles {
   pid: string;
 }
 
-/** The paths of a container's files, whether they exist or not. */
+/** The paths of a container's files, whether they exist or not. A list asks for those of each: no path.join here. */
 export function filesOf(context: Context, id: string): ContainerFiles {
-  const directory = join(context.root, 'containers', id);
-  const runDirectory = join(context.runroot, 'containers', id);
+  const directory = `${context.root}/containers/${id}`;
+  const runDirectory = `${context.runroot}/containers/${id}`;
   return {
     directory,
     runDirectory,
-    config: join(directory, 'config.json'),
-    upper: join(directory, 'upper'),
-    work: join(directory, 'work'),
-    log: join(directory, 'log'),
-    hosts: join(directory, 'hosts'),
-    hostname: join(directory, 'hostname'),
-    containerenv: join(directory, 'containerenv'),
-    lock: join(directory, 'lock'),
-    alive: join(runDirectory, 'alive'),
-    exit: join(directory, 'exit'),
-    exitOnFullDisk: join(runDirectory, 'exit'),
-    pid: join(runDirectory, 'pid'),
+    config: `${directory}/config.json`,
+    upper: `${directory}/upper`,
+    work: `${directory}/work`,
+    log: `${directory}/log`,
+    hosts: `${directory}/hosts`,
+    hostname: `${directory}/hostname`,
+    containerenv: `${directory}/containerenv`,
+    lock: `${directory}/lock`,
+    alive: `${runDirectory}/alive`,
+    exit: `${directory}/exit`,
+    exitOnFullDisk: `${runDirectory}/exit`,
+    pid: `${runDirectory}/pid`,
   };
 }
 

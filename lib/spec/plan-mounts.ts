@@ -3,7 +3,7 @@ import { nodeBind, STANDARD_LINKS, STANDARD_NODES } from './devices.js';
 import type { CgroupFacts, HostFacts } from './facts.js';
 import { BIND, MOUNT_ATTR, parseMountOptions } from './mount-options.js';
 import { hasOwn } from './namespaces.js';
-import type { OciMount, OciSpec } from './oci-spec.js';
+import type { OciMount, OciResources, OciSpec } from './oci-spec.js';
 import { isBelow } from './paths.js';
 import type { Step } from './steps.js';
 
@@ -21,7 +21,12 @@ export function mountSteps(
   for (const mount of spec.mounts) {
     const options = parseMountOptions(mount.options);
     if (mount.type === 'cgroup') {
-      const cgroup = cgroupMount(mount, options.attributes, id, host.cgroup);
+      const cgroup = cgroupMount(
+        mount,
+        options.attributes,
+        { id, resources: spec.linux.resources ?? {} },
+        host.cgroup,
+      );
       steps.push(...cgroup.steps);
       readonly.push(...cgroup.readonly);
     } else if (options.bind || mount.type === 'bind') {
@@ -55,7 +60,7 @@ export function bindStep(mount: OciMount): Step {
 function cgroupMount(
   { destination }: OciMount,
   attributes: number,
-  id: string,
+  container: { id: string; resources: OciResources },
   cgroup: CgroupFacts,
 ): { steps: Step[]; readonly: string[] } {
   if (cgroup.version === 0) return { steps: [], readonly: [] };
@@ -64,7 +69,7 @@ function cgroupMount(
   }
   const open = attributes & ~MOUNT_ATTR.RDONLY;
   const steps: Step[] = [['mount', 'tmpfs', 'tmpfs', destination, open, 'mode=755,size=64k']];
-  for (const [hierarchy, controllers] of v1Hierarchies(id, cgroup)) {
+  for (const [hierarchy, controllers] of v1Hierarchies(container, cgroup)) {
     steps.push([
       'mount',
       'cgroup',
@@ -80,8 +85,11 @@ function cgroupMount(
 }
 
 /** The hierarchies in which the container has a cgroup of its own, by the name of their mount, with all controllers. */
-function v1Hierarchies(id: string, cgroup: Extract<CgroupFacts, { version: 1 }>): Map<string, string[]> {
-  const own = new Set(v1Directories(id, cgroup).values());
+function v1Hierarchies(
+  { id, resources }: { id: string; resources: OciResources },
+  cgroup: Extract<CgroupFacts, { version: 1 }>,
+): Map<string, string[]> {
+  const own = new Set(v1Directories(id, resources, cgroup).values());
   const hierarchies = new Map<string, string[]>();
   for (const [controller, parent] of Object.entries(cgroup.parents)) {
     if (!own.has(`${parent}/${id}`)) continue;

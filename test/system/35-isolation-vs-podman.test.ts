@@ -96,6 +96,11 @@ const DIFFERENCES: Difference[] = [
       'nobody has to write beside the hierarchies; podman leaves this tmpfs writable, without a limit of size',
   },
   {
+    theirs: /^mount\t\/sys\/fs\/cgroup\/(cpu|cpuset|blkio) /,
+    reason:
+      'these hierarchies come with a limit of memory or processors; without one they only cost time at a start',
+  },
+  {
     theirs: /^mount\t\/sys\/fs\/cgroup\/systemd /,
     reason:
       'this hierarchy has no limits and no figures and belongs to the host’s systemd; only a systemd in the container ' +

@@ -180,7 +180,7 @@ describe('compilePlan', () => {
         controllers: ['cpu', 'cpuacct', 'pids', 'blkio'],
       },
     };
-    const steps = compile({}, host).filter(
+    const steps = compile({ cpus: 1 }, host).filter(
       (step) =>
         step.slice(1).some((argument) => String(argument).startsWith('/sys/fs/cgroup')) &&
         STEPS[step[0]].phase === 'inside',
@@ -194,6 +194,8 @@ describe('compilePlan', () => {
       'mount("cgroup", "cgroup", "/sys/fs/cgroup/blkio", RDONLY|NOSUID|NODEV|NOEXEC, "blkio")',
       'readonly("/sys/fs/cgroup")',
     ]);
+    const unlimited = compile({}, host).map(formatStep).join('\n');
+    expect(unlimited).to.include('/sys/fs/cgroup/pids').and.not.include('/sys/fs/cgroup/blkio');
   });
 
   it('links /dev/core only where the kernel has /proc/kcore', () => {
