@@ -24,7 +24,8 @@ export async function attachContainer(context: Context, id: string, triple: Stdi
     throw error;
   }
   stdio.handedOver();
+  const streams = stdio.connect();
   const { pid } = readTruth(context, requireContainer(context, id));
   const ended = waitContainer(context, id).finally(release);
-  return new Process(pid, stdio, channel, 0, ended, NO_TIMINGS);
+  return new Process(pid, streams, channel, 0, ended, NO_TIMINGS);
 }

@@ -34,6 +34,8 @@ export interface Created {
   spec: OciSpec;
   /** Held from before anybody could see the container. */
   lock: Lock;
+  /** Writes the spec to its file: still to be done by whoever starts the container at once. */
+  writeSpec: () => void;
 }
 
 /**
@@ -67,7 +69,8 @@ export async function createContainer(
   const lock = await lockContainer(context, id);
   try {
     makeOverlayDirectories(files, source, options);
-    writeFileSync(files.config, formatSpec(spec), { mode: 0o600 });
+    const writeSpec = (): void => writeFileSync(files.config, formatSpec(spec), { mode: 0o600 });
+    if (state.status === 'created') writeSpec();
     writeManagedFiles(files, options, spec.hostname ?? name, name);
     const entry: Entry = {
       record: {
@@ -85,7 +88,7 @@ export async function createContainer(
     insertContainer(context, entry, { givenName: options.name !== undefined });
     publish('create', id, { name: entry.record.name });
     context.specs.set(id, spec);
-    return { entry, spec, lock };
+    return { entry, spec, lock, writeSpec };
   } catch (error) {
     lock.release();
     rmSync(files.directory, { recursive: true, force: true });

@@ -45,6 +45,7 @@ export async function execContainer(
   try {
     const launched = process.hrtime.bigint();
     const session = channel.exec(encodePlan(plan), stdio.theirs, options.tty ? { rows, columns } : undefined);
+    const streams = stdio.connect();
     const started = await session.started;
     stdio.handedOver();
     if (started.kind === 'failed') {
@@ -55,7 +56,7 @@ export async function execContainer(
     publish('exec', id, { pid: started.pid, command: argv });
     return new Process(
       started.pid,
-      stdio,
+      streams,
       channel,
       started.target,
       ended,

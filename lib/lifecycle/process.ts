@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { ControlChannel } from '../native/control.js';
 import { requireSignal } from './signals.js';
 import type { ExitStatus } from './records.js';
-import type { OpenStdio } from './stdio.js';
+import type { Streams } from './stdio.js';
 import type { Timings } from './timings.js';
 
 /** A running process of a container: its main one, or that of an exec. */
@@ -24,7 +24,7 @@ export class Process {
   /** @internal */
   constructor(
     pid: number,
-    streams: Pick<OpenStdio, 'stdin' | 'stdout' | 'stderr'>,
+    streams: Streams,
     channel: ControlChannel,
     target: number,
     ended: Promise<ExitStatus>,

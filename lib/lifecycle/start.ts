@@ -67,6 +67,7 @@ export async function startContainer(context: Context, id: string, options: Star
   const { status, state } = readTruth(context, entry);
   assertAllowed('start', status, entry.record.name);
   const spec = readSpec(context, id);
+  clearEarlierRun(context, id);
   saveState(context, id, startingState());
   try {
     return await startLocked(context, entry, spec, options, called);
@@ -76,37 +77,46 @@ export async function startContainer(context: Context, id: string, options: Star
   }
 }
 
-/** Starts a container whose lock is held, and which is entered as running. */
+/**
+ * Starts a container whose lock is held, and which is entered as running.
+ * @param meanwhile - what else there is to do, done while the monitor is at work
+ */
 export async function startLocked(
   context: Context,
   entry: Entry,
   spec: OciSpec,
   options: StartOptions,
   called: bigint,
+  meanwhile?: () => void,
 ): Promise<Process> {
   const { id, name } = entry.record;
   const plan = planOf(context, entry, spec, options);
   const stdio = openStdio(context.native, options.stdio ?? IGNORE);
+  let channel: ControlChannel | undefined;
   try {
-    clearEarlierRun(context, id);
     const launched = process.hrtime.bigint();
-    const { pid: monitor, channel } = ControlChannel.launch(context.native, encodePlan(plan), stdio.theirs);
+    const launch = ControlChannel.launch(context.native, encodePlan(plan), stdio.theirs);
+    ({ channel } = launch);
     stdio.handedOver();
+    // While the monitor is at work:
+    const streams = stdio.connect();
+    meanwhile?.();
     const session = channel.container as Session;
     const started = await session.started;
     if (started.kind === 'failed') {
       // It undoes what it did before it closes.
       await channel.closed;
-      reapMonitor(context.native, monitor);
+      reapMonitor(context.native, launch.pid);
       throw startFailure(started, plan, name);
     }
-    const ended = supervise(context, entry, monitor, channel, session);
+    const ended = supervise(context, entry, launch.pid, channel, session);
     const { main, host, clone, exec } = started.timings;
     const timings = stages(called, launched, [main, host, clone, exec]);
     publish('start', id, { pid: started.pid });
-    return new Process(started.pid, stdio, channel, 0, ended, timings);
+    return new Process(started.pid, streams, channel, 0, ended, timings);
   } catch (error) {
     stdio.destroy();
+    channel?.close();
     rmSync(filesOf(context, id).runDirectory, { recursive: true, force: true });
     throw error;
   }

@@ -14,14 +14,20 @@ export const IGNORE: StdioTriple = ['ignore', 'ignore', 'ignore'];
 /** Streams for all three. */
 export const PIPES: StdioTriple = ['pipe', 'pipe', 'pipe'];
 
-/** The two ends of three standard streams. */
-export interface OpenStdio {
-  /** What the monitor gets; -1 for /dev/null. */
-  theirs: [number, number, number];
+/** Our ends of three standard streams. */
+export interface Streams {
   stdin: Writable | null;
   stdout: Readable | null;
   stderr: Readable | null;
-  /** Closes the monitor's ends here, once they have been handed over (or will not be). */
+}
+
+/** Pipes for standard streams, on their way to a process. */
+export interface OpenStdio {
+  /** What the monitor gets; -1 for /dev/null. */
+  theirs: [number, number, number];
+  /** Makes streams of our ends. Best when the monitor is at work already: it takes Node a moment. */
+  connect(): Streams;
+  /** Closes the monitor's ends here, once they have been handed over. */
   handedOver(): void;
   /** Gives everything up. */
   destroy(): void;
@@ -30,8 +36,17 @@ export interface OpenStdio {
 /** Opens pipes for the streams that ask for one. */
 export function openStdio(native: Native, triple: StdioTriple): OpenStdio {
   const theirs: [number, number, number] = [-1, -1, -1];
+  const ours: [number, number, number] = [-1, -1, -1];
   const toClose: number[] = [];
-  const streams: (Socket | null)[] = [null, null, null];
+  let streams: Streams | undefined;
+  const closeTheirs = (): void => {
+    for (const fd of toClose.splice(0)) native.close(fd);
+  };
+  const destroy = (): void => {
+    closeTheirs();
+    if (streams) for (const stream of Object.values(streams) as (Socket | null)[]) stream?.destroy();
+    else for (const fd of ours.splice(0)) if (fd >= 0) native.close(fd);
+  };
   try {
     triple.forEach((wish, index) => {
       if (wish === 'ignore') return;
@@ -41,30 +56,23 @@ export function openStdio(native: Native, triple: StdioTriple): OpenStdio {
         return;
       }
       const [read, write] = native.pipe();
-      const [ours, other] = index === 0 ? [write, read] : [read, write];
-      theirs[index] = other;
-      toClose.push(other);
-      streams[index] = new Socket({ fd: ours, readable: index !== 0, writable: index === 0 });
+      [ours[index], theirs[index]] = index === 0 ? [write, read] : [read, write];
+      toClose.push(theirs[index]);
     });
   } catch (error) {
-    close();
-    streams.forEach((stream) => stream?.destroy());
+    destroy();
     throw error;
   }
-  function close(): void {
-    for (const fd of toClose.splice(0)) native.close(fd);
-  }
-  const [stdin, stdout, stderr] = streams;
   return {
     theirs,
-    stdin: stdin ?? null,
-    stdout: stdout ?? null,
-    stderr: stderr ?? null,
-    handedOver: close,
-    destroy() {
-      close();
-      streams.forEach((stream) => stream?.destroy());
+    connect() {
+      const [stdin, stdout, stderr] = ours.map((fd, index) =>
+        fd < 0 ? null : new Socket({ fd, readable: index !== 0, writable: index === 0 }),
+      );
+      return (streams = { stdin: stdin ?? null, stdout: stdout ?? null, stderr: stderr ?? null });
     },
+    handedOver: closeTheirs,
+    destroy,
   };
 }
 
