@@ -10,7 +10,8 @@ namespace vaina {
 // The container's directory in the runroot.
 class RunDir {
  public:
-  // Makes it, if it is missing, and takes the lock on `alive`; EBUSY when another monitor has it. Nothing is changed then.
+  // Makes it, if it is missing, and takes the lock on `alive`; EBUSY when another monitor has it. Nothing is
+  // changed then.
   Status open(const char* path);
   // Listens on `ctl.sock`.
   Status listen(UniqueFd* socket);

@@ -151,7 +151,8 @@ Status prepare_masks(Inside* inside, bool last_chance) {
   if (!S_ISCHR(info.st_mode) || info.st_rdev != makedev(1, 3)) return failed_with(ENODEV, "open", path);
   inside->null_mount = clone_mount(null.get(), false);
   if (!inside->null_mount.ok()) return failed("bind", path);
-  // What is written to a device goes to its driver, read-only or not; its mode, owner and times stay the host's.
+  // What is written to a device goes to its driver, read-only or not; its mode, owner and times stay the
+  // host's.
   constexpr uint64_t kAttributes = kMountAttrReadonly | kMountAttrNosuid | kMountAttrNoexec;
   Status status = set_attributes(inside->null_mount.get(), kAttributes, false);
   return status.ok() ? status : failed_with(status.error, "set attributes of", path);

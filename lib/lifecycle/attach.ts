@@ -1,4 +1,4 @@
-import { openChannel } from './channel.js';
+import { openChannel, requestFailure } from './channel.js';
 import type { Context } from './context.js';
 import { Process } from './process.js';
 import { openStdio, type StdioTriple } from './stdio.js';
@@ -21,7 +21,7 @@ export async function attachContainer(context: Context, id: string, triple: Stdi
   } catch (error) {
     stdio.destroy();
     release();
-    throw error;
+    throw requestFailure(error, 'attach', id);
   }
   stdio.handedOver();
   const streams = stdio.connect();

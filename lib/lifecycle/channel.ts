@@ -30,6 +30,16 @@ export function openChannel(context: Context, id: string, verb: Verb): OpenChann
   }
 }
 
+/** What went wrong in a request to the monitor: that it is gone means that its container has ended meanwhile. */
+export function requestFailure(error: unknown, verb: Verb, id: string): unknown {
+  if (!VainaError.is(error, 'ERR_MONITOR_LOST')) return error;
+  return new VainaError('ERR_INVALID_STATE', `cannot ${verb} container ${id}: it has just ended`, {
+    op: `container.${verb}`,
+    subject: id,
+    cause: error,
+  });
+}
+
 /** A control channel to the monitor of a container that another process may own. */
 export function connect(context: Context, id: string): ControlChannel {
   return ControlChannel.connect(context.native, filesOf(context, id).runDirectory);

@@ -3,7 +3,7 @@ import { encodePlan } from '../spec/encode.js';
 import type { ExecOptions } from '../spec/options.js';
 import { validateExecOptions } from '../spec/validate.js';
 import { requireContainer } from './catalogue.js';
-import { openChannel } from './channel.js';
+import { openChannel, requestFailure } from './channel.js';
 import { userFiles, userFilesIn, type UserFiles } from './container-facts.js';
 import { filesOf, type Context } from './context.js';
 import { publish } from './events.js';
@@ -65,7 +65,7 @@ export async function execContainer(
   } catch (error) {
     stdio.destroy();
     release();
-    throw error;
+    throw requestFailure(error, 'exec', id);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Context } from './context.js';
 import { publish } from './events.js';
-import { openChannel } from './channel.js';
+import { openChannel, requestFailure } from './channel.js';
 import { requireSignal } from './signals.js';
 
 /** Sends a signal to the main process of a container, by its monitor: never by a pid. */
@@ -9,6 +9,8 @@ export async function killContainer(context: Context, id: string, signal: string
   const { channel, release } = openChannel(context, id, 'kill');
   try {
     await channel.signal(0, number);
+  } catch (error) {
+    throw requestFailure(error, 'kill', id);
   } finally {
     release();
   }
