@@ -34,8 +34,6 @@ export interface Created {
   spec: OciSpec;
   /** Held from before anybody could see the container. */
   lock: Lock;
-  /** Writes the spec to its file: still to be done by whoever starts the container at once. */
-  writeSpec: () => void;
 }
 
 /**
@@ -69,8 +67,7 @@ export async function createContainer(
   const lock = await lockContainer(context, id);
   try {
     makeOverlayDirectories(files, source, options);
-    const writeSpec = (): void => writeFileSync(files.config, formatSpec(spec), { mode: 0o600 });
-    if (state.status === 'created') writeSpec();
+    writeFileSync(files.config, formatSpec(spec), { mode: 0o600 });
     writeManagedFiles(files, options, spec.hostname ?? name, name);
     const entry: Entry = {
       record: {
@@ -88,7 +85,7 @@ export async function createContainer(
     insertContainer(context, entry, { givenName: options.name !== undefined });
     publish('create', id, { name: entry.record.name });
     context.specs.set(id, spec);
-    return { entry, spec, lock, writeSpec };
+    return { entry, spec, lock };
   } catch (error) {
     lock.release();
     rmSync(files.directory, { recursive: true, force: true });

@@ -15,11 +15,11 @@ export async function runOnce(
 ): Promise<CommandResult> {
   const called = process.hrtime.bigint();
   const wanted: ContainerOptions = { logDriver: 'none', ...options, autoRemove: true };
-  const { entry, spec, lock, writeSpec } = await createContainer(context, image, wanted, startingState());
+  const { entry, spec, lock } = await createContainer(context, image, wanted, startingState());
   const { id } = entry.record;
   const stdio: StdioTriple = [how.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'];
   try {
-    const started = await startLocked(context, entry, spec, { stdio }, called, writeSpec);
+    const started = await startLocked(context, entry, spec, { stdio }, called);
     lock.release();
     return await collect(started, how);
   } catch (error) {

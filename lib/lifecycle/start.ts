@@ -77,17 +77,13 @@ export async function startContainer(context: Context, id: string, options: Star
   }
 }
 
-/**
- * Starts a container whose lock is held, and which is entered as running.
- * @param meanwhile - what else there is to do, done while the monitor is at work
- */
+/** Starts a container whose lock is held, and which is entered as running. */
 export async function startLocked(
   context: Context,
   entry: Entry,
   spec: OciSpec,
   options: StartOptions,
   called: bigint,
-  meanwhile?: () => void,
 ): Promise<Process> {
   const { id, name } = entry.record;
   const plan = planOf(context, entry, spec, options);
@@ -100,7 +96,6 @@ export async function startLocked(
     stdio.handedOver();
     // While the monitor is at work:
     const streams = stdio.connect();
-    meanwhile?.();
     const session = channel.container as Session;
     const started = await session.started;
     if (started.kind === 'failed') {
