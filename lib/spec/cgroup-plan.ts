@@ -8,14 +8,14 @@ import type { Step } from './steps.js';
 type V1 = Extract<CgroupFacts, { version: 1 }>;
 type V2 = Extract<CgroupFacts, { version: 2 }>;
 
-/** Controllers of cgroup v1 that every container has: limits by default, figures, pausing. */
-const V1_ALWAYS = ['memory', 'pids', 'devices', 'cpuacct', 'freezer'];
+/** Controllers of cgroup v1 that every container has: limits by default, and figures. */
+const V1_ALWAYS = ['memory', 'pids', 'devices', 'cpuacct'];
 
 /**
  * Those that come with a limit of memory or processors: a Java virtual machine looks at no limit unless cpu, cpuacct and
  * cpuset are there beside memory. Without a limit they would only cost a start half a millisecond.
  */
-const V1_WITH_LIMITS = ['cpu', 'cpuset', 'blkio'];
+const V1_WITH_LIMITS = ['cpu', 'cpuset', 'blkio', 'freezer'];
 
 /** The steps of a container's cgroup: those of the host phase, those of the after phase. */
 export interface CgroupSteps {

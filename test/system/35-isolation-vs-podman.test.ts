@@ -96,7 +96,7 @@ const DIFFERENCES: Difference[] = [
       'nobody has to write beside the hierarchies; podman leaves this tmpfs writable, without a limit of size',
   },
   {
-    theirs: /^mount\t\/sys\/fs\/cgroup\/(cpu|cpuset|blkio) /,
+    theirs: /^mount\t\/sys\/fs\/cgroup\/(cpu|cpuset|blkio|freezer) /,
     reason:
       'these hierarchies come with a limit of memory or processors; without one they only cost time at a start',
   },
