@@ -1,5 +1,4 @@
 import { readFileSync, statSync } from 'node:fs';
-import { randomBytes } from 'node:crypto';
 import { VainaError } from '../errors.js';
 import type { ImageRuntimeConfig } from '../oci/types.js';
 import type { ContainerFacts } from '../spec/facts.js';
@@ -45,7 +44,6 @@ export function containerFacts(
       }),
     ),
     ...(profile !== undefined && profile !== 'unconfined' ? { seccompProfile: readProfile(profile) } : {}),
-    random: randomBytes(32).toString('hex'),
   };
 }
 

@@ -93,8 +93,6 @@ export interface ContainerFacts {
   sources: Readonly<Record<string, 'file' | 'directory' | 'other' | 'missing'>>;
   /** Text of a seccomp profile file that securityOpt names. */
   seccompProfile?: string;
-  /** Random bytes that the compiler may need, hex (64 digits). */
-  random: string;
 }
 
 /** Where a container lives on the host. */

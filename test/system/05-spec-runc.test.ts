@@ -40,7 +40,6 @@ describe('spec: what other runtimes make of it', () => {
       devices: {},
       hostDevices: [],
       sources: {},
-      random: '',
     };
     const paths: ContainerPaths = {
       directory: bundle,

@@ -120,7 +120,6 @@ export const FACTS: ContainerFacts = {
     { path: '/dev/vda', type: 'b', major: 254, minor: 0, fileMode: 0o660, uid: 0, gid: 6 },
   ],
   sources: { '/srv/data': 'directory', '/srv/file': 'file', '/gone': 'missing' },
-  random: '00'.repeat(32),
 };
 
 export const PATHS: ContainerPaths = {
