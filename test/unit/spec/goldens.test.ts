@@ -8,7 +8,7 @@ import { compilePolicy } from '../../../lib/spec/policy.js';
 import { compileSpec } from '../../../lib/spec/spec.js';
 import { formatSpec, parseSpec } from '../../../lib/spec/spec-json.js';
 import { validateContainerOptions } from '../../../lib/spec/validate.js';
-import { compileWorkerPlan } from '../../../lib/spec/worker-plan.js';
+import { workerPlan } from '../../../lib/store/worker-plan.js';
 import { FACTS, FILTER, ID, PATHS, ROOT_V1, ROOT_V2, ROOTLESS, SINGLE_ID } from './fixtures.js';
 import { expectGolden } from './golden.js';
 
@@ -112,9 +112,9 @@ describe('spec and plan goldens', () => {
 
   it('workers are as before', () => {
     expectGolden('worker', {
-      root: formatPlan(compileWorkerPlan(ROOT_V1)).trimEnd().split('\n'),
-      rootless: formatPlan(compileWorkerPlan(ROOTLESS)).trimEnd().split('\n'),
-      single: formatPlan(compileWorkerPlan(SINGLE_ID)).trimEnd().split('\n'),
+      root: formatPlan(workerPlan(ROOT_V1.rootless)).trimEnd().split('\n'),
+      rootless: formatPlan(workerPlan(ROOTLESS.rootless)).trimEnd().split('\n'),
+      single: formatPlan(workerPlan(SINGLE_ID.rootless)).trimEnd().split('\n'),
     });
   });
 });
