@@ -184,12 +184,12 @@ export class Images {
     const { store } = this.#context;
     try {
       signal?.throwIfAborted();
-      const image = await copy(source, store.sink({ names, ...(signal ? { signal } : {}) }), {
+      const { manifests } = await copy(source, store.sink({ names, ...(signal ? { signal } : {}) }), {
         ...(signal ? { signal } : {}),
         ...(onProgress ? { onProgress } : {}),
         ...(platform ? { platform } : {}),
       });
-      return new Image(this.#context, store.images.find(image.config.descriptor.digest).image);
+      return new Image(this.#context, store.images.find(manifests[0]?.config?.descriptor.digest ?? '').image);
     } finally {
       await source.close();
     }

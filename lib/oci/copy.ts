@@ -13,6 +13,7 @@ import { onSide } from './sides.js';
 import type {
   BlobRole,
   CommittedImage,
+  CommittedManifest,
   Descriptor,
   Digest,
   ImageConfig,
@@ -85,13 +86,14 @@ async function run(ends: Ends, options: CopyOptions, move: MoveOptions): Promise
   );
   await moveLayers(ends, manifest.layers, config.parsed.rootfs.diff_ids, move, concurrency);
   const image: CommittedImage = {
-    ...(resolved.index && { index: resolved.index }),
-    manifest: resolved.raw,
-    config,
-    layers: manifest.layers,
+    top: resolved.raw,
+    manifests: [{ raw: resolved.raw, manifest, config }],
+    indexes: [],
+    ...(resolved.index && { origin: resolved.index }),
+    signatures: new Map(),
   };
   signal.throwIfAborted();
-  await onSide('destination', sink.name, signal, () => sink.commit(image));
+  await onSide('destination', sink.name, signal, () => sink.commit(image, move));
   return image;
 }
 
@@ -110,7 +112,7 @@ async function readConfig(
   source: ImageSource,
   descriptor: Descriptor,
   move: MoveOptions,
-): Promise<CommittedImage['config']> {
+): Promise<NonNullable<CommittedManifest['config']>> {
   const where = `image configuration ${descriptor.digest}`;
   const tooLarge = (): VainaError =>
     new VainaError('ERR_INVALID_IMAGE', `${where} is larger than ${MAX_CONFIG_BYTES} bytes`);

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { Reference } from './reference.js';
 
 /** A digest such as `sha256:…`, known to be well-formed: only `parseDigest` makes one. */
 export type Digest = string & { readonly __digest: unique symbol };
@@ -123,10 +124,27 @@ export interface TransferOptions {
   onProgress?: (event: ProgressEvent) => void;
 }
 
+/** A signature of a manifest, as it travels with the image. */
+export type Signature =
+  | {
+      /** Simple signing: an OpenPGP message around a JSON document (containers-signature(5)). */
+      kind: 'simple';
+      bytes: Buffer;
+    }
+  | {
+      /** Sigstore: a payload, and annotations that hold the signature of it (cosign's SIGNATURE_SPEC). */
+      kind: 'sigstore';
+      mediaType: string;
+      payload: Buffer;
+      annotations: Readonly<Record<string, string>>;
+    };
+
 /** Where images are read from: a registry, an archive, a layout, a directory. */
 export interface ImageSource {
   /** For messages, e.g. `docker://host/name:tag`. */
   readonly name: string;
+  /** The name that the place itself knows the image by; what policies and signatures speak of. */
+  readonly reference?: Reference;
   /**
    * The manifest or index that the source names; with a digest, that one. The bytes are verified by the caller. The
    * media type is what the source says they are, empty when it does not know.
@@ -134,16 +152,32 @@ export interface ImageSource {
   manifest(digest?: Digest, options?: TransferOptions): Promise<RawManifest>;
   /** A blob as raw bytes, verified by the caller. */
   blob(descriptor: Descriptor, options?: TransferOptions): Promise<Readable>;
+  /** The signatures of a manifest, not verified. Absent where the place can hold none. */
+  signatures?(digest: Digest, options?: TransferOptions): Promise<readonly Signature[]>;
   /** Releases what the source holds. */
   close(): Promise<void>;
+}
+
+/** What a sink can hold. What is left out, it takes as it comes. */
+export interface SinkTakes {
+  /** Media types of manifests, the preferred one first. */
+  manifests?: readonly string[];
+  /** How layers may be compressed, the preferred way first. */
+  layers?: readonly LayerCompression[];
+  /** Whether it can hold an index with all that is below it. Default true. */
+  indexes?: boolean;
+  /** Whether it keeps {@link CommittedImage.signatures}. Default false. */
+  signatures?: boolean;
 }
 
 /** Where images are written to. Nothing is visible before {@link ImageSink.commit}. */
 export interface ImageSink {
   /** For messages. */
   readonly name: string;
+  /** What it can hold; all as it comes where this is absent. */
+  readonly takes?: SinkTakes;
   /** Whether the content is there already, so that {@link ImageSink.putBlob} is not called for it. */
-  hasBlob(descriptor: Descriptor, about?: BlobRole): Promise<boolean>;
+  hasBlob(descriptor: Descriptor, about: BlobRole, options?: TransferOptions): Promise<boolean>;
   /**
    * Takes a layer or config as raw bytes and verifies digest and size as they pass. A layer comes with its diffID and
    * its place, so that a sink which unpacks can do so while it arrives.
@@ -154,20 +188,39 @@ export interface ImageSink {
     about: BlobRole,
     options?: TransferOptions,
   ): Promise<void>;
-  /** Makes the image visible: index (if one led here), manifest, config. */
-  commit(image: CommittedImage): Promise<void>;
+  /** Makes the image visible, all at once. */
+  commit(image: CommittedImage, options?: TransferOptions): Promise<void>;
   /** Undoes what was put but not committed. Idempotent; also releases the sink. */
   close(): Promise<void>;
 }
 
-/** What a blob is in its image. */
-export type BlobRole =
-  { kind: 'config' } | { kind: 'layer'; index: number; diffId: Digest; parents: readonly Digest[] };
+/** How a layer is compressed, as its media type says it. */
+export type LayerCompression = 'none' | 'gzip' | 'zstd';
 
-/** A whole image, its blobs already put. */
+/** What a blob is in its image. `data` is one that is no layer of a file system: an artifact's. */
+export type BlobRole =
+  | { kind: 'config' }
+  | { kind: 'layer'; index: number; diffId: Digest; parents: readonly Digest[] }
+  | { kind: 'data' };
+
+/** What becomes visible at once: an image, or an index with all that was copied of it. All blobs have been put. */
 export interface CommittedImage {
-  index?: RawManifest;
-  manifest: RawManifest;
-  config: { descriptor: Descriptor; bytes: Buffer; parsed: ImageConfig };
-  layers: readonly Descriptor[];
+  /** What the name stands for: an index, or the one manifest. */
+  top: RawManifest;
+  /** The manifests, each once: one, or those of the index that were copied. */
+  manifests: readonly CommittedManifest[];
+  /** Indexes below {@link CommittedImage.top}, each once. */
+  indexes: readonly RawManifest[];
+  /** The index that led to the manifest, where only one image of it was copied. */
+  origin?: RawManifest;
+  /** By digest of the manifest or index that is signed. */
+  signatures: ReadonlyMap<Digest, readonly Signature[]>;
+}
+
+/** A manifest whose blobs have been put. */
+export interface CommittedManifest {
+  raw: RawManifest;
+  manifest: Manifest;
+  /** The configuration of a container image; absent for an artifact. */
+  config?: { descriptor: Descriptor; bytes: Buffer; parsed: ImageConfig };
 }

@@ -1,4 +1,4 @@
-import type { CommittedImage, Descriptor, RawManifest } from '../oci/types.js';
+import type { CommittedManifest, Descriptor, Digest, RawManifest } from '../oci/types.js';
 import type { Database } from './database.js';
 import { setName } from './images.js';
 import type { BuiltLayer } from './sink.js';
@@ -6,7 +6,10 @@ import type { BuiltLayer } from './sink.js';
 /** What a commit writes to the catalogue. */
 export interface Commit {
   id: string;
-  image: CommittedImage;
+  raw: RawManifest;
+  config: NonNullable<CommittedManifest['config']>;
+  /** The index that led to the manifest. */
+  origin?: Digest;
   /** Manifests, the index, the configuration, the layers: what the image keeps from being removed. */
   blobs: readonly Descriptor[];
   layers: readonly BuiltLayer[];
@@ -18,8 +21,7 @@ export interface Commit {
 
 /** Writes an image to the catalogue, in one transaction that survives a power loss. */
 export function writeCommit(database: Database, commit: Commit): void {
-  const { id, image, blobs, layers, names, layout, userFiles } = commit;
-  const { manifest, config } = image;
+  const { id, raw, config, origin, blobs, layers, names, layout, userFiles } = commit;
   const now = Date.now();
   const size = layers.reduce((sum, layer) => sum + layer.size, config.bytes.length);
   database.transaction(() => {
@@ -39,15 +41,15 @@ export function writeCommit(database: Database, commit: Commit): void {
     database.run(
       `INSERT INTO images (id, digest, created, stored_at, size, config, passwd, "group") VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET digest = excluded.digest`,
-      ...[id, manifest.digest, config.parsed.created ?? null, now, size, config.bytes.toString('utf8')],
+      ...[id, raw.digest, config.parsed.created ?? null, now, size, config.bytes.toString('utf8')],
       ...[userFiles.passwd ?? null, userFiles.group ?? null],
     );
     database.run(
       `INSERT INTO manifests (image_id, digest, media_type, size, index_digest, content, layout_digest, layout_size)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (image_id, digest) DO UPDATE SET index_digest = coalesce(excluded.index_digest, index_digest)`,
-      ...[id, manifest.digest, manifest.mediaType, manifest.bytes.length],
-      ...[image.index?.digest ?? null, manifest.bytes.toString('utf8'), layout.digest, layout.bytes.length],
+      ...[id, raw.digest, raw.mediaType, raw.bytes.length],
+      ...[origin ?? null, raw.bytes.toString('utf8'), layout.digest, layout.bytes.length],
     );
     for (const { digest } of blobs) {
       database.run(
@@ -62,6 +64,6 @@ export function writeCommit(database: Database, commit: Commit): void {
         ...[id, position, layer.chainId],
       );
     }
-    for (const name of names) setName(database, name, id, manifest.digest);
+    for (const name of names) setName(database, name, id, raw.digest);
   }, true);
 }

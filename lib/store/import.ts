@@ -49,10 +49,12 @@ export async function importArchive(
       layers: [layer.descriptor],
     };
     const manifestBytes = Buffer.from(JSON.stringify(manifest));
+    const raw = { bytes: manifestBytes, mediaType: MEDIA.ociManifest, digest: digestOf(manifestBytes) };
     await sink.commit({
-      manifest: { bytes: manifestBytes, mediaType: MEDIA.ociManifest, digest: digestOf(manifestBytes) },
-      config: { descriptor, bytes, parsed },
-      layers: [layer.descriptor],
+      top: raw,
+      manifests: [{ raw, manifest, config: { descriptor, bytes, parsed } }],
+      indexes: [],
+      signatures: new Map(),
     });
     return hexOf(descriptor.digest);
   } finally {

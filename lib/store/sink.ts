@@ -11,6 +11,7 @@ import type {
   Digest,
   ImageSink,
   RawManifest,
+  SinkTakes,
   TransferOptions,
 } from '../oci/types.js';
 import { chainIds } from './chain.js';
@@ -59,6 +60,7 @@ const PROGRESS_INTERVAL_MS = 100;
  */
 export class StoreSink implements ImageSink {
   readonly name: string;
+  readonly takes: SinkTakes = { indexes: false };
   readonly #parts: StoreParts;
   readonly #options: SinkOptions;
   readonly #built = new Map<string, BuiltLayer>();
@@ -95,7 +97,7 @@ export class StoreSink implements ImageSink {
   ): Promise<void> {
     await this.#begin();
     this.#left = true;
-    if (about.kind === 'config') return this.#parts.content.ingest(descriptor, content);
+    if (about.kind !== 'layer') return this.#parts.content.ingest(descriptor, content);
     const chain = chainIds([...about.parents, about.diffId]);
     const chainId = chain.at(-1) as string;
     const parent = chain.at(-2);
@@ -155,34 +157,36 @@ export class StoreSink implements ImageSink {
     await this.#begin();
     const parts = this.#parts;
     const { signal } = this.#options;
-    const { parsed, descriptor: config } = image.config;
-    const diffIds = parsed.rootfs.diff_ids;
-    if (diffIds.length !== image.layers.length) {
+    const [only, ...others] = image.manifests;
+    if (only?.config === undefined || others.length > 0) {
+      throw new VainaError('ERR_UNSUPPORTED', `${this.name}: the store takes one container image at a time`);
+    }
+    const { raw, manifest, config } = only;
+    const diffIds = config.parsed.rootfs.diff_ids;
+    if (diffIds.length !== manifest.layers.length) {
       throw new VainaError(
         'ERR_INVALID_IMAGE',
-        `the manifest has ${image.layers.length} layers, the configuration ${diffIds.length}`,
+        `the manifest has ${manifest.layers.length} layers, the configuration ${diffIds.length}`,
       );
     }
     this.#left = true;
-    const blobs: Descriptor[] = [config, ...image.layers];
-    const layout = layoutManifest(image.manifest);
-    const manifests = [
-      image.manifest,
-      ...(image.index ? [image.index] : []),
-      ...(layout === image.manifest ? [] : [layout]),
-    ];
-    for (const manifest of manifests) {
-      await parts.content.ingestBytes(manifest.bytes, manifest.mediaType, manifest.digest);
-      blobs.push(descriptorOf(manifest));
+    const blobs: Descriptor[] = [config.descriptor, ...manifest.layers];
+    const layout = layoutManifest(raw);
+    const manifests = [raw, ...(image.origin ? [image.origin] : []), ...(layout === raw ? [] : [layout])];
+    for (const one of manifests) {
+      await parts.content.ingestBytes(one.bytes, one.mediaType, one.digest);
+      blobs.push(descriptorOf(one));
     }
-    await parts.content.ingestBytes(image.config.bytes, config.mediaType, config.digest);
-    const layers = await this.#completeLayers(image.layers, diffIds, signal);
+    await parts.content.ingestBytes(config.bytes, config.descriptor.mediaType, config.descriptor.digest);
+    const layers = await this.#completeLayers(manifest.layers, diffIds, signal);
     const userFiles = await this.#readUserFiles(layers, signal);
     signal?.throwIfAborted();
     this.#publish(layers);
     writeCommit(parts.database, {
-      id: hexOf(config.digest),
-      image,
+      id: hexOf(config.descriptor.digest),
+      raw,
+      config,
+      ...(image.origin && { origin: image.origin.digest }),
       blobs,
       layers,
       names: this.#options.names ?? [],

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
-import { copy } from '../../lib/oci/copy.js';
-import type { CommittedImage } from '../../lib/oci/types.js';
 import type { RegistryOptions } from '../../lib/registry/options.js';
 import { registrySource } from '../../lib/registry/source.js';
 import { FakeRegistry } from './fake-registry.js';
 import { makeImage, tarOf, type TestImage } from './images.js';
 import { MemorySink } from './memory-sink.js';
+import { copyOne, type OneImage } from './one-image.js';
 
 /** A secret that must not go astray. */
 export const CANARY = 'canary-secret';
@@ -27,7 +26,7 @@ export interface FakePull {
   pull(
     this: void,
     options?: RegistryOptions & { name?: string; signal?: AbortSignal; sink?: MemorySink },
-  ): Promise<CommittedImage>;
+  ): Promise<OneImage>;
 }
 
 /** Call in a `describe`: a fresh fake registry with an image for each of its tests. */
@@ -43,7 +42,7 @@ export function useFakeRegistry(): FakePull {
       const options = { tlsVerify: false, env, retryDelay: 1, ...rest };
       const source = registrySource(`${fake.registry.host}/${name}`, options);
       try {
-        return await copy(source, sink, signal ? { signal } : {});
+        return await copyOne(source, sink, signal ? { signal } : {});
       } finally {
         await source.close();
       }

@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { openArchive, findArchived } from '../../lib/oci/archive.js';
-import { copy } from '../../lib/oci/copy.js';
 import { hexOf } from '../../lib/oci/digest.js';
 import { MEDIA } from '../../lib/oci/mediatypes.js';
-import type { CommittedImage, Descriptor, ProgressEvent } from '../../lib/oci/types.js';
+import type { Descriptor, ProgressEvent } from '../../lib/oci/types.js';
 import type { RegistryOptions } from '../../lib/registry/options.js';
 import { registrySource } from '../../lib/registry/source.js';
 import {
@@ -24,6 +23,7 @@ import {
   type TestImage,
 } from '../support/images.js';
 import { MemorySink } from '../support/memory-sink.js';
+import { copyOne, type OneImage } from '../support/one-image.js';
 import { failure } from '../support/memory-source.js';
 import { registryBlob, startRegistry, type RunningRegistry } from '../support/registry.js';
 import { requires } from '../support/requires.js';
@@ -44,9 +44,9 @@ describe('a real registry', () => {
     name: string,
     options: RegistryOptions = {},
     sink = new MemorySink(),
-  ): Promise<CommittedImage> {
+  ): Promise<OneImage> {
     const source = registrySource(name, { env, retryDelay: 10, ...options });
-    return copy(source, sink).finally(() => source.close());
+    return copyOne(source, sink).finally(() => source.close());
   }
 
   /** A layout of images on disk, under one name. */
@@ -132,13 +132,13 @@ describe('a real registry', () => {
       push(layout('multi', images, index), 'multi:v1', '--all');
       for (const [i, platform] of platforms.entries()) {
         const source = registrySource(`${registry.host}/multi:v1`, { env, ...plain });
-        const image = await copy(source, new MemorySink(), { platform }).finally(() => source.close());
+        const image = await copyOne(source, new MemorySink(), { platform }).finally(() => source.close());
         expect(image.manifest.digest).to.equal(images[i]?.manifest.descriptor.digest);
         expect(image.index?.bytes).to.deep.equal(index.bytes);
       }
       const source = registrySource(`${registry.host}/multi:v1`, { env, ...plain });
       const none = failure(
-        copy(source, new MemorySink(), { platform: { os: 'linux', architecture: 'mips' } }),
+        copyOne(source, new MemorySink(), { platform: { os: 'linux', architecture: 'mips' } }),
       );
       expect((await none).code).to.equal('ERR_NO_MATCHING_PLATFORM');
       await source.close();
@@ -194,7 +194,7 @@ describe('a real registry', () => {
       const source = registrySource(`${registry.host}/debian:bookworm`, { env, ...plain });
       const sink = new MemorySink();
       const begun = performance.now();
-      const image = await copy(source, sink, { onProgress: (event) => events.push(event) }).finally(() =>
+      const image = await copyOne(source, sink, { onProgress: (event) => events.push(event) }).finally(() =>
         source.close(),
       );
       const took = (performance.now() - begun) / 1000;
@@ -292,7 +292,7 @@ describe('a real registry', () => {
         const archive = await openArchive(path, { tmpDir: directory });
         try {
           expect(archive.images.map((each) => each.names)).to.deep.equal([names]);
-          const taken = await copy(findArchived(archive, 'app:1').source, new MemorySink());
+          const taken = await copyOne(findArchived(archive, 'app:1').source, new MemorySink());
           expect(taken.config.parsed.rootfs.diff_ids).to.deep.equal([image.layers[0]?.diffId]);
           expect(taken.config.parsed.config?.Cmd).to.deep.equal(['/bin/sh']);
         } finally {

@@ -16,7 +16,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ['build'],
   ['kube', 'systemd'],
   ['lifecycle'],
-  ['registry'],
+  ['transports', 'registry-server'],
+  ['registry', 'signature'],
   ['store'],
   ['net'],
   ['spec'],
@@ -32,6 +33,9 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   api: ['api', 'index', 'errors', 'util'],
   // References to bytes: no store, no addon.
   registry: ['registry', 'oci', 'errors', 'util'],
+  signature: ['signature', 'oci', 'errors', 'util'],
+  // Names of images to sources and sinks; a store is given to them by who has one.
+  transports: ['transports', 'registry', 'signature', 'oci', 'errors', 'util'],
   // Pure: what it needs to know of the world comes in as arguments.
   spec: ['spec', 'oci', 'errors', 'util'],
   errors: ['errors'],

@@ -20,10 +20,8 @@ import {
   type ArchivedImage,
   type ImageArchive,
 } from '../../../lib/oci/archive.js';
-import { copy } from '../../../lib/oci/copy.js';
 import { digestOf, hexOf } from '../../../lib/oci/digest.js';
 import { MEDIA } from '../../../lib/oci/mediatypes.js';
-import type { CommittedImage } from '../../../lib/oci/types.js';
 import {
   blobsOf,
   dockerArchiveEntries,
@@ -37,6 +35,7 @@ import {
   type TestLayer,
 } from '../../support/images.js';
 import { MemorySink } from '../../support/memory-sink.js';
+import { copyOne, type OneImage } from '../../support/one-image.js';
 import { failure } from '../../support/memory-source.js';
 
 describe('oci archives', () => {
@@ -59,8 +58,8 @@ describe('oci archives', () => {
     return path;
   }
 
-  async function take(archive: ImageArchive, name?: string): Promise<CommittedImage> {
-    return copy(findArchived(archive, name).source, new MemorySink());
+  async function take(archive: ImageArchive, name?: string): Promise<OneImage> {
+    return copyOne(findArchived(archive, name).source, new MemorySink());
   }
 
   async function opens(
@@ -102,7 +101,7 @@ describe('oci archives', () => {
         const taken = await take(archive, 'one:1');
         expect(taken.config.parsed.config?.User).to.equal('one');
         expect(taken.layers[0]).to.deep.include({ mediaType: MEDIA.ociLayer, digest: one.layers[0]?.diffId });
-        const second = await copy((archive.images[1] as ArchivedImage).source, new MemorySink());
+        const second = await copyOne((archive.images[1] as ArchivedImage).source, new MemorySink());
         expect(second.config.bytes).to.deep.equal(two.config.bytes);
         expect((await failure(take(archive))).code).to.equal('ERR_AMBIGUOUS_ID');
         expect((await failure(take(archive, 'nosuch'))).code).to.equal('ERR_NO_SUCH_IMAGE');
@@ -262,7 +261,7 @@ describe('oci archives', () => {
       await opens(
         await written(layoutEntries([{ descriptor: index.descriptor, name: 'multi' }], blobs)),
         async (archive) => {
-          const taken = await copy(findArchived(archive).source, new MemorySink(), {
+          const taken = await copyOne(findArchived(archive).source, new MemorySink(), {
             platform: arm.config.parsed,
           });
           expect(taken.manifest.digest).to.equal(arm.manifest.descriptor.digest);
@@ -274,7 +273,7 @@ describe('oci archives', () => {
       );
       await opens(await written(flat), async (archive) => {
         expect(archive.images).to.have.length(1);
-        const taken = await copy(findArchived(archive).source, new MemorySink(), {
+        const taken = await copyOne(findArchived(archive).source, new MemorySink(), {
           platform: arm.config.parsed,
         });
         expect(taken.manifest.digest).to.equal(arm.manifest.descriptor.digest);

@@ -8,6 +8,7 @@ import { MEDIA } from '../../../lib/oci/mediatypes.js';
 import type { Descriptor, Digest, ImageConfig, Manifest, ProgressEvent } from '../../../lib/oci/types.js';
 import { makeImage, makeIndex, tarOf, type TestImage } from '../../support/images.js';
 import { MemorySink } from '../../support/memory-sink.js';
+import { copyOne } from '../../support/one-image.js';
 import { failure, MemorySource } from '../../support/memory-source.js';
 
 async function layersOf(count: number): Promise<Buffer[]> {
@@ -24,13 +25,13 @@ describe('oci copy', () => {
 
   it('moves configuration, layers and manifest, and commits once', async () => {
     const sink = new MemorySink();
-    const result = await copy(MemorySource.of(image), sink);
+    const result = await copyOne(MemorySource.of(image), sink);
     expect(sink.order[0]).to.equal(image.config.descriptor.digest);
     expect([...sink.blobs.keys()]).to.have.members([
       image.config.descriptor.digest,
       ...image.layers.map(({ descriptor }) => descriptor.digest),
     ]);
-    expect(sink.committed).to.equal(result);
+    expect(sink.committed?.top).to.equal(result.manifest);
     expect(result.manifest.bytes).to.deep.equal(image.manifest.bytes);
     expect(result.config.parsed.config?.Cmd).to.deep.equal(['/bin/sh']);
     expect(result.index).to.equal(undefined);
@@ -97,7 +98,7 @@ describe('oci copy', () => {
     const index = makeIndex(images);
     for (const [i, platform] of platforms.entries()) {
       const sink = new MemorySink();
-      const result = await copy(new MemorySource(images, index), sink, { platform });
+      const result = await copyOne(new MemorySource(images, index), sink, { platform });
       expect(result.manifest.digest).to.equal(images[i]?.manifest.descriptor.digest);
       expect(result.manifest.mediaType).to.equal(MEDIA.ociManifest);
       expect(result.index?.digest).to.equal(index.descriptor.digest);
@@ -277,7 +278,7 @@ describe('oci copy', () => {
     const source = new MemorySource([image, arm], outer);
     source.blobs.set(inner.descriptor.digest, inner.bytes);
     const platform = { os: image.config.parsed.os, architecture: image.config.parsed.architecture };
-    const result = await copy(source, new MemorySink(), { platform });
+    const result = await copyOne(source, new MemorySink(), { platform });
     expect(result.manifest.digest).to.equal(image.manifest.descriptor.digest);
 
     let chain = inner;

@@ -11,6 +11,7 @@ import { MEDIA } from '../../../lib/oci/mediatypes.js';
 import { rootfsSource } from '../../../lib/oci/rootfs-source.js';
 import { tarOf } from '../../support/images.js';
 import { MemorySink } from '../../support/memory-sink.js';
+import { copyOne } from '../../support/one-image.js';
 import { failure } from '../../support/memory-source.js';
 
 describe('oci rootfs source', () => {
@@ -41,7 +42,7 @@ describe('oci rootfs source', () => {
           tmpDir: directory,
         });
         const sink = new MemorySink();
-        const image = await copy(source, sink);
+        const image = await copyOne(source, sink);
         await source.close();
         expect(image.layers).to.deep.equal([{ mediaType, digest: digestOf(bytes), size: bytes.length }]);
         expect(image.config.parsed).to.deep.equal({

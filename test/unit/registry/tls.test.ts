@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { copy } from '../../../lib/oci/copy.js';
-import type { CommittedImage } from '../../../lib/oci/types.js';
+
 import type { RegistryOptions } from '../../../lib/registry/options.js';
 import { registrySource } from '../../../lib/registry/source.js';
 import { FakeRegistry } from '../../support/fake-registry.js';
@@ -12,6 +11,7 @@ import { MemorySink } from '../../support/memory-sink.js';
 import { failure } from '../../support/memory-source.js';
 import { makeCertificates } from '../../support/registry.js';
 import { env, useFakeRegistry } from '../../support/fake-pull.js';
+import { copyOne, type OneImage } from '../../support/one-image.js';
 
 describe('registry source: TLS', () => {
   const fake = useFakeRegistry();
@@ -37,9 +37,9 @@ describe('registry source: TLS', () => {
     secure.add([image]);
   });
 
-  async function pullSecure(options: RegistryOptions, host = secure.host): Promise<CommittedImage> {
+  async function pullSecure(options: RegistryOptions, host = secure.host): Promise<OneImage> {
     const source = registrySource(`${host}/a`, { env, retryDelay: 1, ...options });
-    return copy(source, new MemorySink()).finally(() => source.close());
+    return copyOne(source, new MemorySink()).finally(() => source.close());
   }
 
   it('trusts the authority of certDir, and nothing without it', async () => {

@@ -46,12 +46,9 @@ describe('store/images', () => {
     });
     writeCommit(database, {
       id: idOf(one),
-      image: {
-        ...(index ? { index: raw(index.bytes, 'index') } : {}),
-        manifest: raw(manifest.bytes, manifest.descriptor.mediaType),
-        config,
-        layers: layers.map(({ descriptor }) => descriptor),
-      },
+      raw: raw(manifest.bytes, manifest.descriptor.mediaType),
+      config,
+      ...(index ? { origin: digestOf(index.bytes) } : {}),
       blobs: [config.descriptor, manifest.descriptor, ...layers.map(({ descriptor }) => descriptor)],
       layers: chainIds(diffIds).map((chainId, i) => ({ chainId, diffId: diffIds[i] as never, size: 100 })),
       names,
