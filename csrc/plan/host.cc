@@ -5,12 +5,12 @@
 namespace vaina {
 namespace {
 
-Status run_step(const Step& step, HostState* state) {
+Status run_step(const Step& step, HostState* state, CgroupFile* file) {
   switch (step.op()) {
     case Op::kCgroupDir:
       return make_cgroup(step.str(0));
     case Op::kCgroupWrite:
-      return write_cgroup_file(step.str(0), step.str(1), step.bytes(1).size);
+      return file->write(step.str(0), step.str(1), step.bytes(1).size);
     case Op::kCgroupInherit:
       return inherit_cgroup_file(step.str(0), step.str(1));
     case Op::kCgroupDeviceFilter:
@@ -37,8 +37,9 @@ Status run_step(const Step& step, HostState* state) {
 Status run_host(const Plan& plan, HostState* state, uint32_t* failed_index) {
   while (state->cgroup_count > 0) state->cgroups[--state->cgroup_count].directory.reset();
   state->user_namespace.reset();
+  CgroupFile file;
   for (const Step& step : plan.steps(Phase::kHost)) {
-    Status status = run_step(step, state);
+    Status status = run_step(step, state, &file);
     if (status.ok()) continue;
     *failed_index = step.index();
     return status;

@@ -81,12 +81,21 @@ Status make_cgroup(const char* path) {
   }
 }
 
-Status write_cgroup_file(const char* path, const char* value, uint32_t size) {
-  UniqueFd fd(open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd.ok()) return failed("open", path);
-  Status status = check_file_system(fd.get(), "write", path);
-  if (!status.ok()) return status;
-  return write_whole(fd.get(), value, size) ? fine() : failed_with(errno, "write", path, value);
+Status CgroupFile::write(const char* path, const char* value, uint32_t size) {
+  if (path_ == nullptr || strcmp(path_, path) != 0) {
+    Status status = open_at(path);
+    if (!status.ok()) return status;
+  }
+  return write_whole(fd_.get(), value, size) ? fine() : failed_with(errno, "write", path, value);
+}
+
+Status CgroupFile::open_at(const char* path) {
+  path_ = nullptr;
+  fd_ = UniqueFd(open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd_.ok()) return failed("open", path);
+  Status status = check_file_system(fd_.get(), "write", path);
+  if (status.ok()) path_ = path;
+  return status;
 }
 
 Status move_to_cgroup(const char* path) {
@@ -181,8 +190,8 @@ void add_cgroup_usage(const CgroupMembership& membership, CgroupUsage* usage) {
   }
   if (read_text_at(directory, "memory.oom_control", text, sizeof text) > 0) {
     usage->oom_kills += number_after(text, "oom_kill");
+    if (number("memory.max_usage_in_bytes") && value > usage->peak_memory) usage->peak_memory = value;
   }
-  if (number("memory.max_usage_in_bytes") && value > usage->peak_memory) usage->peak_memory = value;
   if (number("cpuacct.usage")) usage->cpu_time = value / 1000;
 }
 

@@ -30,8 +30,19 @@ Status make_cgroup(const char* path);
 // Makes the v2 directory and its missing parents, and moves the calling process there.
 Status move_to_cgroup(const char* path);
 
-// One write to a file of a cgroup.
-Status write_cgroup_file(const char* path, const char* value, uint32_t size);
+// Writes to files of cgroups. The file stays open for the next write: device rules come ten in a row, each of
+// which has to be a write(2) of its own.
+class CgroupFile {
+ public:
+  // The path must outlive the next write.
+  Status write(const char* path, const char* value, uint32_t size);
+
+ private:
+  Status open_at(const char* path);
+
+  const char* path_ = nullptr;
+  UniqueFd fd_;
+};
 
 // If `file` in the directory is empty, copies the parent's (cgroup v1 cpuset).
 Status inherit_cgroup_file(const char* directory, const char* file);

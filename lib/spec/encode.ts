@@ -1,5 +1,13 @@
 import { VainaError } from '../errors.js';
-import { type Phase, type Plan, type Step, type StepArgument, type StepName, STEPS } from './steps.js';
+import {
+  type Phase,
+  type Plan,
+  type Step,
+  type StepArgument,
+  type StepDefinition,
+  type StepName,
+  STEPS,
+} from './steps.js';
 
 /** The first bytes of an encoded plan. */
 const MAGIC = Buffer.from('VPLN', 'latin1');
@@ -22,70 +30,104 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * an unknown step, a wrong number or kind of arguments, or a step out of phase order
  */
 export function encodePlan(plan: Plan): Buffer {
-  let size = HEADER_SIZE;
+  const out = new PlanWriter();
   let phase = 0;
-  const encoded: { op: number; parts: Buffer[] }[] = [];
   for (const [index, step] of plan.entries()) {
     const definition = Object.hasOwn(STEPS, step[0]) ? STEPS[step[0]] : undefined;
     if (!definition) throw wrong(index, step[0], 'is not a step of a plan');
     const own = PHASES.indexOf(definition.phase);
     if (own < phase) throw wrong(index, step[0], `belongs before the ${PHASES[phase] ?? ''} phase`);
     phase = own;
-    const parts = encodeArguments(index, step, definition.args);
-    encoded.push({ op: definition.op, parts });
-    size += 4;
-    for (const part of parts) size += 4 + part.length + 1;
+    encodeStep(out, index, step, definition);
   }
-  if (size > MAX_PLAN_SIZE) {
-    throw new VainaError(
-      'ERR_INVALID_OPTION',
-      `the launch plan would be ${size} bytes long, and ${MAX_PLAN_SIZE} is the limit`,
-    );
-  }
-  return write(encoded, size);
+  return out.finish(plan.length);
 }
 
-function write(encoded: readonly { op: number; parts: readonly Buffer[] }[], size: number): Buffer {
-  const bytes = Buffer.alloc(size);
-  MAGIC.copy(bytes);
-  bytes.writeUInt32LE(VERSION, 4);
-  bytes.writeUInt32LE(size, 8);
-  bytes.writeUInt32LE(encoded.length, 12);
-  let at = HEADER_SIZE;
-  for (const { op, parts } of encoded) {
-    at = bytes.writeUInt16LE(op, at);
-    at = bytes.writeUInt16LE(parts.length, at);
-    for (const part of parts) {
-      at = bytes.writeUInt32LE(part.length, at);
-      part.copy(bytes, at);
-      at += part.length + 1;
-    }
+/**
+ * Writes a plan into one buffer that grows. A plan has some hundreds of strings, and encoding is on the way of every start:
+ * a buffer for each of them would cost more than all the rest.
+ */
+class PlanWriter {
+  #bytes = Buffer.allocUnsafe(16 * 1024);
+  #at = HEADER_SIZE;
+
+  step(op: number, count: number): void {
+    this.#room(4);
+    this.#at = this.#bytes.writeUInt16LE(op, this.#at);
+    this.#at = this.#bytes.writeUInt16LE(count, this.#at);
   }
-  return bytes;
+
+  text(value: string): void {
+    // The most that UTF-8 makes of a UTF-16 unit is three bytes.
+    this.#room(4 + value.length * 3 + 1);
+    const length = this.#bytes.write(value, this.#at + 4);
+    this.#close(length);
+  }
+
+  raw(value: Uint8Array): void {
+    this.#room(4 + value.length + 1);
+    this.#bytes.set(value, this.#at + 4);
+    this.#close(value.length);
+  }
+
+  integer(value: bigint): void {
+    this.#room(4 + 8 + 1);
+    this.#bytes.writeBigUInt64LE(value, this.#at + 4);
+    this.#close(8);
+  }
+
+  finish(steps: number): Buffer {
+    if (this.#at > MAX_PLAN_SIZE) throw tooLong(this.#at);
+    MAGIC.copy(this.#bytes);
+    this.#bytes.writeUInt32LE(VERSION, 4);
+    this.#bytes.writeUInt32LE(this.#at, 8);
+    this.#bytes.writeUInt32LE(steps, 12);
+    return this.#bytes.subarray(0, this.#at);
+  }
+
+  /** Length in front of an argument that was written, NUL behind it. */
+  #close(length: number): void {
+    this.#bytes.writeUInt32LE(length, this.#at);
+    this.#at += 4 + length;
+    this.#bytes[this.#at++] = 0;
+  }
+
+  #room(size: number): void {
+    const needed = this.#at + size;
+    if (needed <= this.#bytes.length) return;
+    // Three bytes are reserved for each unit of a string; a plan that may still fit is not refused for that.
+    if (this.#at > MAX_PLAN_SIZE || needed > 4 * MAX_PLAN_SIZE) throw tooLong(needed);
+    const larger = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
+    this.#bytes.copy(larger, 0, 0, this.#at);
+    this.#bytes = larger;
+  }
 }
 
-function encodeArguments(index: number, step: Step, kinds: string): Buffer[] {
-  const [name, ...values] = step;
-  const repeated = kinds.endsWith('*');
-  const required = repeated ? kinds.length - 2 : kinds.length;
-  if (values.length < required || (!repeated && values.length > required) || values.length > 0xffff) {
-    throw wrong(
-      index,
-      name,
-      `has ${values.length} arguments instead of ${required}${repeated ? ' or more' : ''}`,
-    );
+function encodeStep(out: PlanWriter, index: number, step: Step, { op, args }: StepDefinition): void {
+  const [name] = step;
+  const count = step.length - 1;
+  const repeated = args.endsWith('*');
+  const required = repeated ? args.length - 2 : args.length;
+  if (count < required || (!repeated && count > required) || count > 0xffff) {
+    throw wrong(index, name, `has ${count} arguments instead of ${required}${repeated ? ' or more' : ''}`);
   }
-  return values.map((value, position) => {
-    const part = encodeArgument(kindAt(kinds, position), value);
-    if (!part) throw wrong(index, name, `has an argument ${position + 1} of the wrong kind`);
-    if (kindAt(kinds, position) === 's' && part.includes(0)) {
-      throw new VainaError(
-        'ERR_INVALID_OPTION',
-        `argument ${position + 1} of the step ${name} contains a NUL byte`,
-      );
-    }
-    return part;
-  });
+  out.step(op, count);
+  for (let position = 0; position < count; position++) {
+    const kind = kindAt(args, position);
+    const value = step[position + 1] as StepArgument;
+    if (kind === 'u') out.integer(integerOf(value) ?? wrongKind(index, name, position));
+    else if (typeof value === 'string' && kind === 's') out.text(withoutNul(value, name, position));
+    else if (!(value instanceof Uint8Array)) wrongKind(index, name, position);
+    else out.raw(kind === 's' ? withoutNul(value, name, position) : value);
+  }
+}
+
+function withoutNul<T extends string | Uint8Array>(value: T, name: string, position: number): T {
+  if (typeof value === 'string' ? !value.includes('\0') : !value.includes(0)) return value;
+  throw new VainaError(
+    'ERR_INVALID_OPTION',
+    `argument ${position + 1} of the step ${name} contains a NUL byte`,
+  );
 }
 
 function kindAt(kinds: string, position: number): string {
@@ -93,19 +135,10 @@ function kindAt(kinds: string, position: number): string {
   return kinds.charAt(Math.min(position, fixed - 1));
 }
 
-function encodeArgument(kind: string, value: StepArgument): Buffer | undefined {
-  if (kind === 'u') return encodeInteger(value);
-  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  return kind === 's' && typeof value === 'string' ? Buffer.from(value) : undefined;
-}
-
-function encodeInteger(value: StepArgument): Buffer | undefined {
+function integerOf(value: StepArgument): bigint | undefined {
   if (typeof value === 'number' ? !Number.isSafeInteger(value) : typeof value !== 'bigint') return undefined;
   const integer = BigInt(value as number | bigint);
-  if (integer < 0n || integer > MAX_U64) return undefined;
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(integer);
-  return bytes;
+  return integer < 0n || integer > MAX_U64 ? undefined : integer;
 }
 
 const NAMES = new Map<number, StepName>(
@@ -176,6 +209,17 @@ function decodeArgument(kind: string, bytes: Buffer): StepArgument | undefined {
 
 function wrong(index: number, name: string, what: string): VainaError {
   return new VainaError('ERR_INTERNAL', `step ${index} of the launch plan, ${name}, ${what}`);
+}
+
+function wrongKind(index: number, name: string, position: number): never {
+  throw wrong(index, name, `has an argument ${position + 1} of the wrong kind`);
+}
+
+function tooLong(size: number): VainaError {
+  return new VainaError(
+    'ERR_INVALID_OPTION',
+    `the launch plan would be ${size} bytes long, and ${MAX_PLAN_SIZE} is the limit`,
+  );
 }
 
 function damaged(what: string): VainaError {
