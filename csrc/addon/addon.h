@@ -36,8 +36,12 @@ void set_property(v8::Local<v8::Object> object, const char* name, v8::Local<v8::
 // Throws an Error with the code, errno, syscall and path of a failed system call, in Node's form.
 void throw_errno(int error, const char* syscall, const char* path = nullptr);
 
-// A memfd that holds the bytes and is sealed against change, or -1 with errno and *syscall set.
+// An empty memfd that can be sealed, or -1 with errno set.
 enum class Executable { kNo, kYes };
+int empty_memfd(const char* name, Executable executable);
+// Fills a memfd and seals it against change; false with errno and *syscall set.
+bool fill_memfd(int fd, const void* data, size_t size, const char** syscall);
+// Both: the memfd, or -1 with errno and *syscall set.
 int sealed_memfd(const char* name, const void* data, size_t size, Executable executable,
                  const char** syscall);
 

@@ -115,39 +115,92 @@ bool get_stdio(const Info& info, int index, int (&stdio)[3]) {
   return valid;
 }
 
-// launch(plan, stdio): { pid, fd }
-NAN_METHOD(Launch) {
-  Bytes plan;
+// Starts a monitor with `stdio`, argument `index`, and the plan. The result, or empty with an exception
+// thrown.
+v8::MaybeLocal<v8::Object> start_monitor(const Info& info, int index, int plan) {
   Child child = {};
-  if (!get_bytes(info, 0, "plan", &plan) || !get_stdio(info, 1, child.stdio)) return;
+  if (!get_stdio(info, index, child.stdio)) return {};
   {
     std::lock_guard<std::mutex> lock(monitor_mutex);
     child.monitor = monitor_fd;
   }
-  if (child.monitor < 0) return Nan::ThrowError("the monitor was not set");
+  if (child.monitor < 0) {
+    Nan::ThrowError("the monitor was not set");
+    return {};
+  }
   UniqueFd null;
   for (int& fd : child.stdio) {
     if (fd >= 0) continue;
     if (null.get() < 0) null = UniqueFd(open("/dev/null", O_RDWR | O_CLOEXEC));
-    if (null.get() < 0) return throw_errno(errno, "open", "/dev/null");
+    if (null.get() < 0) {
+      throw_errno(errno, "open", "/dev/null");
+      return {};
+    }
     fd = null.get();
   }
-  const char* syscall = nullptr;
-  UniqueFd plan_fd(sealed_memfd("vaina-plan", plan.data, plan.size, Executable::kNo, &syscall));
-  if (plan_fd.get() < 0) return throw_errno(errno, syscall);
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
-    return throw_errno(errno, "socketpair");
+    throw_errno(errno, "socketpair");
+    return {};
   }
   UniqueFd ours(pair[0]), theirs(pair[1]);
-  child.plan = plan_fd.get();
+  child.plan = plan;
   child.control = theirs.get();
   int pid = spawn(&child);
-  if (pid < 0) return throw_errno(errno, "execveat");
+  if (pid < 0) {
+    throw_errno(errno, "execveat");
+    return {};
+  }
   v8::Local<v8::Object> result = Nan::New<v8::Object>();
   set_property(result, "pid", Nan::New(pid));
   set_property(result, "fd", Nan::New(ours.release()));
+  return result;
+}
+
+// Tells a monitor that its plan is there; false with errno set.
+bool say_ready(int control) {
+  const char ready = 0;
+  ssize_t sent;
+  do {
+    sent = send(control, &ready, 1, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent == 1;
+}
+
+// launch(plan, stdio): { pid, fd }
+NAN_METHOD(Launch) {
+  Bytes bytes;
+  if (!get_bytes(info, 0, "plan", &bytes)) return;
+  const char* syscall = nullptr;
+  UniqueFd plan(sealed_memfd("vaina-plan", bytes.data, bytes.size, Executable::kNo, &syscall));
+  if (plan.get() < 0) return throw_errno(errno, syscall);
+  v8::Local<v8::Object> result;
+  if (!start_monitor(info, 1, plan.get()).ToLocal(&result)) return;
+  // That a monitor was killed in between is seen by the end of its socket, as at any other time.
+  say_ready(Nan::To<int>(property(result, "fd")).FromJust());
   info.GetReturnValue().Set(result);
+}
+
+// launchWaiting(stdio): { pid, fd, plan }
+NAN_METHOD(LaunchWaiting) {
+  UniqueFd plan(empty_memfd("vaina-plan", Executable::kNo));
+  if (plan.get() < 0) return throw_errno(errno, "memfd_create");
+  v8::Local<v8::Object> result;
+  if (!start_monitor(info, 0, plan.get()).ToLocal(&result)) return;
+  set_property(result, "plan", Nan::New(plan.release()));
+  info.GetReturnValue().Set(result);
+}
+
+// givePlan(plan, fd, bytes): fills and seals the memfd of a monitor that waits, and tells it so by one byte
+NAN_METHOD(GivePlan) {
+  int plan, control;
+  Bytes bytes;
+  if (!get_fd(info, 0, "plan", &plan) || !get_fd(info, 1, "fd", &control) ||
+      !get_bytes(info, 2, "bytes", &bytes))
+    return;
+  const char* syscall = nullptr;
+  if (!fill_memfd(plan, bytes.data, bytes.size, &syscall)) return throw_errno(errno, syscall);
+  if (!say_ready(control)) throw_errno(errno, "send");
 }
 
 // reap(pid): boolean
@@ -169,6 +222,8 @@ NAN_METHOD(Reap) {
 void register_launch(v8::Local<v8::Object> exports) {
   Nan::SetMethod(exports, "setMonitor", SetMonitor);
   Nan::SetMethod(exports, "launch", Launch);
+  Nan::SetMethod(exports, "launchWaiting", LaunchWaiting);
+  Nan::SetMethod(exports, "givePlan", GivePlan);
   Nan::SetMethod(exports, "reap", Reap);
 }
 

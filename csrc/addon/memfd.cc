@@ -19,28 +19,34 @@
 
 namespace vaina {
 
-int sealed_memfd(const char* name, const void* data, size_t size, Executable executable,
-                 const char** syscall) {
+int empty_memfd(const char* name, Executable executable) {
   const unsigned kind = executable == Executable::kYes ? MFD_EXEC : MFD_NOEXEC_SEAL;
-  *syscall = "memfd_create";
   int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | kind);
   // Before Linux 6.3 there is no such flag, and every memfd is executable.
   if (fd < 0 && errno == EINVAL) fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (fd < 0) return -1;
-  UniqueFd owner(fd);
+  return fd;
+}
+
+bool fill_memfd(int fd, const void* data, size_t size, const char** syscall) {
   *syscall = "write";
   for (size_t done = 0; done < size;) {
     ssize_t count = write(fd, static_cast<const char*>(data) + done, size - done);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return -1;
+    if (count < 0) return false;
     done += static_cast<size_t>(count);
   }
   *syscall = "fcntl";
   const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-  if (fcntl(fd, F_ADD_SEALS, seals | F_SEAL_EXEC) != 0) {
-    if (errno != EINVAL || fcntl(fd, F_ADD_SEALS, seals) != 0) return -1;
-  }
-  return owner.release();
+  if (fcntl(fd, F_ADD_SEALS, seals | F_SEAL_EXEC) == 0) return true;
+  return errno == EINVAL && fcntl(fd, F_ADD_SEALS, seals) == 0;
+}
+
+int sealed_memfd(const char* name, const void* data, size_t size, Executable executable,
+                 const char** syscall) {
+  *syscall = "memfd_create";
+  UniqueFd fd(empty_memfd(name, executable));
+  if (fd.get() < 0 || !fill_memfd(fd.get(), data, size, syscall)) return -1;
+  return fd.release();
 }
 
 }  // namespace vaina

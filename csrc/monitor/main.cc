@@ -1,8 +1,11 @@
 // The monitor: supervises one container from the plan on descriptor 4 and answers on descriptor 3
 // (docs/monitor.md).
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,10 +26,22 @@ namespace {
 constexpr int kControl = 3;
 constexpr int kPlan = 4;
 
+// A monitor is mostly started ahead of its plan: one byte says that the plan is there. False when whoever
+// would have sent it is gone.
+bool await_plan() {
+  for (;;) {
+    pollfd control = {kControl, POLLIN, 0};
+    if (poll(&control, 1, -1) < 0 && errno != EINTR) return false;
+    char ready;
+    ssize_t size = recv(kControl, &ready, 1, MSG_DONTWAIT);
+    if (size >= 0) return size == 1;
+    if (errno != EAGAIN && errno != EINTR) return false;
+  }
+}
+
 }  // namespace
 
 int main() {
-  uint64_t main_at = vaina::monotonic_nanoseconds();
   // Blocked signals do not interrupt us, and a write into a closed pipe only fails. Children unblock them. An
   // ignored SIGCHLD, which may have been inherited, would take the exit status away.
   vaina::block_signals();
@@ -37,5 +52,7 @@ int main() {
   umask(0);
   if (chdir("/") != 0 || fcntl(kControl, F_SETFD, FD_CLOEXEC) != 0 || fcntl(kPlan, F_SETFD, FD_CLOEXEC) != 0)
     return 1;
+  if (!await_plan()) return 0;
+  uint64_t main_at = vaina::monotonic_nanoseconds();
   vaina::supervise(vaina::UniqueFd(kPlan), vaina::UniqueFd(kControl), main_at);
 }

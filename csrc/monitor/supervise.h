@@ -8,7 +8,7 @@
 namespace vaina {
 
 // Runs the plan in `plan` with the descriptors 0 to 2 and a client on `control`, to its end. `main_at`:
-// CLOCK_MONOTONIC at the start of this program.
+// CLOCK_MONOTONIC when the plan was there.
 [[noreturn]] void supervise(UniqueFd plan, UniqueFd control, uint64_t main_at);
 
 // The container (0) or an exec session that has not ended; else nullptr.

@@ -46,6 +46,19 @@ UniqueFd Rooted::open(const char* path, int flags, uint64_t resolve) const {
   return UniqueFd(open_in(root_, path, flags, resolve));
 }
 
+// Mostly only the last part is missing, and then there is no need to walk down from the root. Nothing is said
+// of a failure: the walk that follows finds it again.
+UniqueFd Rooted::make_last(char* path, uint64_t resolve) const {
+  char* slash = strrchr(path, '/');
+  if (slash == nullptr || slash == path || slash[1] == '\0' || strcmp(slash + 1, "..") == 0)
+    return UniqueFd();
+  *slash = '\0';
+  UniqueFd parent = open(path, O_PATH | O_DIRECTORY, resolve);
+  *slash = '/';
+  if (!parent.ok() || mkdirat(parent.get(), slash + 1, kDirectoryMode) != 0) return UniqueFd();
+  return open(path, O_PATH | O_DIRECTORY, resolve);
+}
+
 Status Rooted::make_directory(const char* path, UniqueFd* out, uint64_t resolve) const {
   *out = open(path, O_PATH | O_DIRECTORY, resolve);
   if (out->ok()) return fine();
@@ -55,6 +68,8 @@ Status Rooted::make_directory(const char* path, UniqueFd* out, uint64_t resolve)
   size_t length = strlen(path);
   if (length >= sizeof rest) return failed_with(ENAMETOOLONG, "make directory", path);
   memcpy(rest, path, length + 1);
+  *out = make_last(rest, resolve);
+  if (out->ok()) return fine();
   int links = 0;
   UniqueFd parent(open_in(root_, "/", O_PATH | O_DIRECTORY, 0));
   size_t start = 0;

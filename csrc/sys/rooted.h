@@ -31,6 +31,8 @@ class Rooted {
   Status parent(const char* path, UniqueFd* directory, char (&name)[NAME_MAX + 1]) const;
 
  private:
+  UniqueFd make_last(char* path, uint64_t resolve) const;
+
   int root_;
 };
 

@@ -2,7 +2,7 @@ import { removeContainer } from './remove.js';
 import { collect, type CollectOptions, type CommandResult } from './collect.js';
 import type { Context } from './context.js';
 import { createContainer, type ChosenImage } from './create.js';
-import { startingState, startLocked } from './start.js';
+import { beginMonitor, startingState, startLocked } from './start.js';
 import type { ContainerOptions } from '../spec/options.js';
 import type { StdioTriple } from './stdio.js';
 
@@ -15,11 +15,17 @@ export async function runOnce(
 ): Promise<CommandResult> {
   const called = process.hrtime.bigint();
   const wanted: ContainerOptions = { logDriver: 'none', ...options, autoRemove: true };
-  const { entry, spec, lock } = await createContainer(context, image, wanted, startingState());
-  const { id } = entry.record;
   const stdio: StdioTriple = [how.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'];
+  const begun = beginMonitor(context, stdio);
+  const { entry, spec, lock } = await createContainer(context, image, wanted, startingState()).catch(
+    (error: unknown) => {
+      begun.abandon();
+      throw error;
+    },
+  );
+  const { id } = entry.record;
   try {
-    const started = await startLocked(context, entry, spec, { stdio }, called);
+    const started = await startLocked(context, entry, spec, { stdio }, begun, called);
     lock.release();
     return await collect(started, how);
   } catch (error) {

@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { VainaError } from '../errors.js';
-import { ControlChannel, reapMonitor, type Session } from '../native/control.js';
+import { ControlChannel, reapMonitor, type Session, type WaitingMonitor } from '../native/control.js';
 import { encodePlan } from '../spec/encode.js';
 import { parseSpec } from '../spec/spec-json.js';
 import type { OciSpec } from '../spec/oci-spec.js';
@@ -16,7 +16,7 @@ import { planOf } from './plan-of.js';
 import { Process } from './process.js';
 import type { ContainerState, ExitStatus } from './records.js';
 import { assertAllowed } from './state.js';
-import { IGNORE, openStdio, type StdioTriple } from './stdio.js';
+import { IGNORE, openStdio, type OpenStdio, type StdioTriple } from './stdio.js';
 import { readTruth, unknownEnd } from './sync.js';
 import { stages } from './timings.js';
 
@@ -66,13 +66,48 @@ export async function startContainer(context: Context, id: string, options: Star
   const entry = requireContainer(context, id);
   const { status, state } = readTruth(context, entry);
   assertAllowed('start', status, entry.record.name);
-  const spec = readSpec(context, id);
-  clearEarlierRun(context, id);
-  saveState(context, id, startingState());
+  const begun = beginMonitor(context, options.stdio ?? IGNORE);
   try {
-    return await startLocked(context, entry, spec, options, called);
+    const spec = readSpec(context, id);
+    clearEarlierRun(context, id);
+    saveState(context, id, startingState());
+    try {
+      return await startLocked(context, entry, spec, options, begun, called);
+    } catch (error) {
+      saveState(context, id, state);
+      throw error;
+    }
+  } finally {
+    begun.abandon();
+  }
+}
+
+/** A monitor that waits for the plan of a container, and the standard streams that it was given. */
+export interface Begun {
+  stdio: OpenStdio;
+  monitor: WaitingMonitor;
+  /** Gives both up, unless the monitor has its plan. */
+  abandon(): void;
+}
+
+/**
+ * Starts the monitor of a container that is about to be made or read: what has to be done for that takes as long as the
+ * monitor's own start.
+ */
+export function beginMonitor(context: Context, triple: StdioTriple): Begun {
+  const stdio = openStdio(context.native, triple);
+  try {
+    const monitor = ControlChannel.begin(context.native, stdio.theirs);
+    stdio.handedOver();
+    return {
+      stdio,
+      monitor,
+      abandon: () => {
+        if (monitor.abandon()) stdio.destroy();
+      },
+    };
   } catch (error) {
-    saveState(context, id, state);
+    stdio.destroy();
     throw error;
   }
 }
@@ -83,17 +118,16 @@ export async function startLocked(
   entry: Entry,
   spec: OciSpec,
   options: StartOptions,
+  { stdio, monitor }: Begun,
   called: bigint,
 ): Promise<Process> {
   const { id, name } = entry.record;
-  const plan = planOf(context, entry, spec, options);
-  const stdio = openStdio(context.native, options.stdio ?? IGNORE);
   let channel: ControlChannel | undefined;
   try {
+    const plan = planOf(context, entry, spec, options);
+    const encoded = encodePlan(plan);
     const launched = process.hrtime.bigint();
-    const launch = ControlChannel.launch(context.native, encodePlan(plan), stdio.theirs);
-    ({ channel } = launch);
-    stdio.handedOver();
+    channel = monitor.give(encoded);
     // While the monitor is at work:
     const streams = stdio.connect();
     const session = channel.container as Session;
@@ -101,15 +135,16 @@ export async function startLocked(
     if (started.kind === 'failed') {
       // It undoes what it did before it closes.
       await channel.closed;
-      reapMonitor(context.native, launch.pid);
+      reapMonitor(context.native, monitor.pid);
       throw startFailure(started, plan, name);
     }
-    const ended = supervise(context, entry, launch.pid, channel, session);
+    const ended = supervise(context, entry, monitor.pid, channel, session);
     const { main, host, clone, exec } = started.timings;
     const timings = stages(called, launched, [main, host, clone, exec]);
     publish('start', id, { pid: started.pid });
     return new Process(started.pid, streams, channel, 0, ended, timings);
   } catch (error) {
+    monitor.abandon();
     stdio.destroy();
     channel?.close();
     rmSync(filesOf(context, id).runDirectory, { recursive: true, force: true });

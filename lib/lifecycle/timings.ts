@@ -1,8 +1,8 @@
 /** How long each stage of a start took, in milliseconds. */
 export interface Timings {
-  /** From the call to the launch: options compiled, directories and catalogue entries made. */
+  /** From the call until the plan is given to the monitor: options compiled, directories and catalogue entries made. The monitor's own start goes on at the same time. */
   prepare: number;
-  /** Starting the monitor: from the launch to its main(). */
+  /** Until the monitor has the plan: what is left of its own start. */
   launch: number;
   /** The plan's host phase: cgroups. */
   host: number;

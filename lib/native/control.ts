@@ -32,6 +32,15 @@ export interface Session {
   readonly exited: Promise<ExitRecord>;
 }
 
+/** A monitor that has been started and waits for its plan. */
+export interface WaitingMonitor {
+  readonly pid: number;
+  /** Gives it an encoded plan; as {@link ControlChannel.launch} from here on. Throws an Error with the code EPIPE when it is gone. */
+  give(plan: Uint8Array): ControlChannel;
+  /** Ends it; nothing of a plan was done. False, and nothing happens, once it has one, or when it was abandoned. */
+  abandon(): boolean;
+}
+
 const ALL_ONES = 0xffffffff;
 const RETRY_MS = 2;
 const RETRIES = 2500;
@@ -90,6 +99,39 @@ export class ControlChannel {
   static launch(native: Native, plan: Uint8Array, stdio: Stdio): { pid: number; channel: ControlChannel } {
     const { pid, fd } = native.launch(plan, stdio);
     return { pid, channel: new ControlChannel(native, fd, true) };
+  }
+
+  /**
+   * Starts a monitor ahead of its plan. It does nothing before it has one, and ends when it is abandoned, or with this
+   * process.
+   *
+   * @throws an Error with the code of the system call that failed
+   */
+  static begin(native: Native, stdio: Stdio): WaitingMonitor {
+    const { pid, fd, plan } = native.launchWaiting(stdio);
+    let waiting = true;
+    return {
+      pid,
+      give(bytes) {
+        try {
+          native.givePlan(plan, fd, bytes);
+        } catch (error) {
+          this.abandon();
+          throw error;
+        }
+        waiting = false;
+        native.close(plan);
+        return new ControlChannel(native, fd, true);
+      },
+      abandon() {
+        if (!waiting) return false;
+        waiting = false;
+        native.close(plan);
+        native.close(fd);
+        reapMonitor(native, pid);
+        return true;
+      },
+    };
   }
 
   /**

@@ -61,10 +61,18 @@ export class FakeNative implements Native {
   }
 
   launch(plan: Uint8Array, stdio: readonly [number, number, number]): { pid: number; fd: number } {
-    return this.#call('launch', [plan, stdio], () => ({
-      pid: this.#nextPid++,
-      fd: this.#give('control socket'),
+    return this.#call('launch', [plan, stdio], () => this.#monitor());
+  }
+
+  launchWaiting(stdio: readonly [number, number, number]): { pid: number; fd: number; plan: number } {
+    return this.#call('launchWaiting', [stdio], () => ({
+      ...this.#monitor(),
+      plan: this.#give('memfd vaina-plan'),
     }));
+  }
+
+  givePlan(plan: number, fd: number, bytes: Uint8Array): void {
+    this.#call('givePlan', [plan, fd, Uint8Array.from(bytes)], () => undefined);
   }
 
   reap(pid: number): boolean {
@@ -140,6 +148,10 @@ export class FakeNative implements Native {
     const fd = this.#nextFd++;
     this.open.set(fd, what);
     return fd;
+  }
+
+  #monitor(): { pid: number; fd: number } {
+    return { pid: this.#nextPid++, fd: this.#give('control socket') };
   }
 
   #call<T>(name: keyof Native, args: readonly unknown[], run: () => T): T {

@@ -6,6 +6,13 @@ export interface Native {
    * @returns the monitor's pid and our end of the control socket (close-on-exec, non-blocking)
    */
   launch(plan: Uint8Array, stdio: readonly [number, number, number]): { pid: number; fd: number };
+  /**
+   * Starts a monitor that waits for its plan: compiling one takes about as long as starting the program.
+   * @returns beside pid and socket, the memfd that {@link givePlan} fills; closing the socket instead ends the monitor
+   */
+  launchWaiting(stdio: readonly [number, number, number]): { pid: number; fd: number; plan: number };
+  /** Writes the plan into the memfd, seals it, and lets the monitor begin. The memfd stays open. Throws EPIPE when it is gone. */
+  givePlan(plan: number, fd: number, bytes: Uint8Array): void;
   /** Collects an ended monitor so that it does not stay as a zombie; false while it still runs. */
   reap(pid: number): boolean;
   /** Connects to the `ctl.sock` in a directory of the runroot. Throws ENOENT or ECONNREFUSED when nobody listens. */

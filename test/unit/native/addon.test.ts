@@ -55,6 +55,8 @@ describe('the addon', () => {
     ];
     const calls: (keyof Native)[] = [
       'launch',
+      'launchWaiting',
+      'givePlan',
       'reap',
       'connect',
       'send',
