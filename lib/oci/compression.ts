@@ -26,6 +26,8 @@ export function detectCompression(head: Uint8Array): Compression {
 export async function peekCompression(
   content: Readable,
 ): Promise<{ compression: Compression; whole: Readable }> {
+  // It may fail before somebody reads on, who is told of it then; until then nobody listens.
+  content.on('error', () => undefined);
   let head = Buffer.alloc(0);
   for await (const chunk of content.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     head = Buffer.concat([head, chunk]);
@@ -60,10 +62,42 @@ export function decompressor(compression: Compression, what: string): Duplex {
   }
 }
 
+/**
+ * As {@link decompressor}, for archives of images: bzip2 and xz too, by the host's programs of these names.
+ *
+ * @param what - names the stream in messages
+ */
+export function archiveDecompressor(compression: Compression, what: string): Duplex {
+  if (compression !== 'bzip2' && compression !== 'xz') return decompressor(compression, what);
+  return guarded(new Program(compression, what, ['-dcq']), what);
+}
+
+/**
+ * A stream that takes plain bytes and gives compressed ones. The same bytes, level and program give the same result: no
+ * time and no name is in it.
+ *
+ * @param level - from 1, to 9 for gzip (default 6) and 19 for zstd (default 3)
+ * @returns a stream that fails with `ERR_HOST_UNSUPPORTED` when this host cannot write zstd
+ */
+export function compressor(compression: 'gzip' | 'zstd', what: string, level?: number): Duplex {
+  if (compression === 'gzip') {
+    return zlib.createGzip({ chunkSize: 256 * 1024, ...(level !== undefined && { level }) });
+  }
+  const { createZstdCompress, constants } = zlib as {
+    createZstdCompress?: (options: { params: Record<number, number> }) => Duplex;
+    constants: { ZSTD_c_compressionLevel?: number; ZSTD_c_checksumFlag?: number };
+  };
+  const { ZSTD_c_compressionLevel: levelOf, ZSTD_c_checksumFlag: checksum } = constants;
+  if (createZstdCompress === undefined || levelOf === undefined || checksum === undefined) {
+    return new Program('zstd', what, ['-cq', `-${level ?? 3}`]);
+  }
+  return createZstdCompress({ params: { [levelOf]: level ?? 3, [checksum]: 1 } });
+}
+
 /** Node has had zstd since 22.15; before that the host's program does it. */
 function zstdDecompressor(what: string): Duplex {
   const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Duplex };
-  return createZstdDecompress?.() ?? new ZstdProgram(what);
+  return createZstdDecompress?.() ?? new Program('zstd', what, ['-dcq']);
 }
 
 /** Counts what goes in and what comes out, and gives every failure the one code. */
@@ -140,13 +174,13 @@ function describe(error: Error, what: string): Error {
   });
 }
 
-/** zstd(1) as a stream. */
-class ZstdProgram extends Duplex {
+/** zstd(1), xz(1) or bzip2(1) as a stream. */
+class Program extends Duplex {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
 
-  constructor(what: string) {
-    super();
-    this.#child = spawn('zstd', ['-dcq'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  constructor(program: 'zstd' | 'xz' | 'bzip2', what: string, options: readonly string[]) {
+    super({ highWaterMark: 256 * 1024 });
+    this.#child = spawn(program, options, { stdio: ['pipe', 'pipe', 'pipe'] });
     const { stdin, stdout, stderr } = this.#child;
     let said = '';
     stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(0, 1000)));
@@ -159,9 +193,9 @@ class ZstdProgram extends Duplex {
       this.destroy(
         new VainaError(
           'ERR_HOST_UNSUPPORTED',
-          `${what} is compressed with zstd, which this Node.js cannot read`,
+          `${what}: this Node.js has no ${program}, and there is no ${program}(1)`,
           {
-            hint: 'install zstd, or use Node.js 22.15 or later',
+            hint: program === 'zstd' ? 'install zstd, or use Node.js 22.15 or later' : `install ${program}`,
             cause,
           },
         ),
@@ -169,7 +203,7 @@ class ZstdProgram extends Duplex {
     });
     this.#child.on('close', (status) => {
       if (status === 0) this.push(null);
-      else this.destroy(new Error(said.trim() || `zstd ended with status ${String(status)}`));
+      else this.destroy(new Error(said.trim() || `${program} ended with status ${String(status)}`));
     });
   }
 

@@ -74,28 +74,40 @@ export interface Expected {
  * wrong: at the first byte too many, or at the end. Who reads it must not believe a byte before it has ended.
  */
 export class VerifyingStream extends Transform {
-  readonly #hash: Hash;
+  readonly #hash: Hash | undefined;
   readonly #algorithm: DigestAlgorithm;
   readonly #expected: Expected;
   readonly #what: string;
   readonly #onBytes: ((current: number) => void) | undefined;
   #size = 0;
   #failure: VainaError | undefined;
+  #verified: Digest | undefined;
 
   /** Why the bytes are wrong; undefined while nothing is known against them. */
   get failure(): VainaError | undefined {
     return this.#failure;
   }
 
+  /** The digest of what has passed, once all of it has and it was right. */
+  get verified(): Digest | undefined {
+    return this.#verified;
+  }
+
+  /** Whether it holds its bytes against this digest and size. */
+  expects(blob: Expected | undefined): boolean {
+    return blob?.digest === this.#expected.digest && blob.size === this.#expected.size;
+  }
+
   /**
    * @param what - names the bytes in the message. Default: the digest
    * @param onBytes - called for each chunk with the number of bytes so far
+   * @param hashes - whether the digest is checked, beside the size. Default true
    */
-  constructor(expected: Expected, what?: string, onBytes?: (current: number) => void) {
+  constructor(expected: Expected, what?: string, onBytes?: (current: number) => void, hashes = true) {
     super();
     this.#expected = expected;
     this.#algorithm = algorithmOf(expected.digest);
-    this.#hash = createHash(this.#algorithm);
+    this.#hash = hashes ? createHash(this.#algorithm) : undefined;
     this.#what = what ?? `blob ${expected.digest}`;
     this.#onBytes = onBytes;
   }
@@ -106,7 +118,7 @@ export class VerifyingStream extends Transform {
       done((this.#failure = sizeMismatch(this.#what, this.#expected.size)));
       return;
     }
-    this.#hash.update(chunk);
+    this.#hash?.update(chunk);
     this.#onBytes?.(this.#size);
     done(null, chunk);
   }
@@ -117,8 +129,9 @@ export class VerifyingStream extends Transform {
       done((this.#failure = sizeMismatch(this.#what, size, this.#size)));
       return;
     }
-    const actual = finishDigest(this.#hash, this.#algorithm);
+    const actual = this.#hash === undefined ? digest : finishDigest(this.#hash, this.#algorithm);
     if (actual !== digest) this.#failure = digestMismatch(this.#what, digest, actual);
+    else if (this.#hash !== undefined) this.#verified = actual;
     done(this.#failure ?? null);
   }
 }

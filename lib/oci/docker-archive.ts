@@ -9,7 +9,15 @@ import { digestOf, finishDigest } from './digest.js';
 import { arrayAt, asObject, malformed, optionalStrings, stringAt } from './guards.js';
 import { MAX_CONFIG_BYTES, MAX_DESCRIPTORS, MAX_LAYERS, MAX_MANIFEST_BYTES } from './limits.js';
 import { MEDIA } from './mediatypes.js';
-import { formatReference, parseReference, withDefaultTag } from './reference.js';
+import {
+  formatReference,
+  parseReference,
+  referenceCandidates,
+  withDefaultTag,
+  type Reference,
+} from './reference.js';
+import type { SpoolOptions } from './spool.js';
+import { TarTree } from './tar-tree.js';
 import { missing, readSmall, type Tree } from './tree.js';
 import type { Descriptor, Digest, ImageSource, Manifest, RawManifest } from './types.js';
 
@@ -20,6 +28,66 @@ const LAYER_TYPES: Partial<Record<Compression, string>> = {
   gzip: MEDIA.ociLayerGzip,
   zstd: MEDIA.ociLayerZstd,
 };
+
+/**
+ * One image of a docker-archive, as `docker save` and `podman save` write it.
+ *
+ * @param input - a path, or the bytes; a stream, or a compressed file, is kept in a nameless temporary file until the
+ * source is closed
+ * @param name - a reference with a tag, or `@INDEX`, the place in the archive from 0. Default: the only image
+ * @throws VainaError `ERR_NO_SUCH_PATH`, `ERR_NO_SUCH_IMAGE`, `ERR_AMBIGUOUS_ID`, `ERR_INVALID_IMAGE`,
+ * `ERR_INVALID_REFERENCE`, `ERR_NO_SPACE`
+ */
+export async function openDockerArchive(
+  input: string | Readable,
+  name?: string,
+  options: SpoolOptions = {},
+): Promise<ImageSource> {
+  const tree = await TarTree.open(input, options);
+  try {
+    const entries = await readEntries(tree);
+    const entry = pickEntry(entries, name, tree.name);
+    const title = `docker-archive:${tree.name}${name === undefined ? '' : `:${name}`}`;
+    const named = name !== undefined && !name.startsWith('@') ? name : entry.names[0];
+    return new DockerArchiveSource(tree, entry, {
+      name: title,
+      ...(named !== undefined && { reference: withDefaultTag(parseReference(named)) }),
+    });
+  } catch (error) {
+    await tree.close();
+    throw error;
+  }
+}
+
+/** The names of each image of a docker-archive, in its order. */
+export async function dockerArchiveNames(
+  input: string | Readable,
+  options: SpoolOptions = {},
+): Promise<(readonly string[])[]> {
+  const tree = await TarTree.open(input, options);
+  try {
+    return (await readEntries(tree)).map(({ names }) => names);
+  } finally {
+    await tree.close();
+  }
+}
+
+function pickEntry(entries: readonly Entry[], name: string | undefined, place: string): Entry {
+  const [first, second] = entries;
+  if (name === undefined) {
+    if (first === undefined) throw new VainaError('ERR_NO_SUCH_IMAGE', `${place} holds no image`);
+    if (second === undefined) return first;
+    throw new VainaError('ERR_AMBIGUOUS_ID', `${place} holds several images: name one`);
+  }
+  const at = /^@([0-9]{1,9})$/.exec(name)?.[1];
+  const wanted = at === undefined ? referenceCandidates(name).map(formatReference) : [];
+  const found =
+    at === undefined
+      ? entries.find(({ names }) => names.some((has) => wanted.includes(has)))
+      : entries[Number(at)];
+  if (found) return found;
+  throw new VainaError('ERR_NO_SUCH_IMAGE', `${place} holds no image ${name}`, { subject: name });
+}
 
 /** One element of `manifest.json`. */
 interface Entry {
@@ -35,6 +103,13 @@ interface Entry {
  * @throws VainaError `ERR_INVALID_IMAGE`
  */
 export async function openDockerTree(tree: Tree): Promise<ArchivedImage[]> {
+  return (await readEntries(tree)).map((entry) => ({
+    names: entry.names,
+    source: new DockerArchiveSource(tree, entry),
+  }));
+}
+
+async function readEntries(tree: Tree): Promise<Entry[]> {
   const where = `${tree.name}: ${MANIFEST_FILE}`;
   const value = parseStrictJson(
     await readSmall(tree, MANIFEST_FILE, MAX_MANIFEST_BYTES),
@@ -42,10 +117,7 @@ export async function openDockerTree(tree: Tree): Promise<ArchivedImage[]> {
     'ERR_INVALID_IMAGE',
   );
   if (!Array.isArray(value) || value.length > MAX_DESCRIPTORS) throw malformed(where, 'is no list of images');
-  return value.map((element, i) => {
-    const entry = parseEntry(element, `${where}[${i}]`);
-    return { names: entry.names, source: new DockerArchiveSource(tree, entry) };
-  });
+  return value.map((element, i) => parseEntry(element, `${where}[${i}]`));
 }
 
 function parseEntry(value: unknown, where: string): Entry {
@@ -66,14 +138,19 @@ function parseEntry(value: unknown, where: string): Entry {
 
 class DockerArchiveSource implements ImageSource {
   readonly name: string;
+  readonly reference?: Reference;
   readonly #tree: Tree;
+  readonly #owns: boolean;
   readonly #entry: Entry;
   readonly #paths = new Map<Digest, string>();
   #raw: Promise<RawManifest> | undefined;
 
-  constructor(tree: Tree, entry: Entry) {
-    this.name = tree.name;
+  /** @param about - where the source is to close the tree: how it is called */
+  constructor(tree: Tree, entry: Entry, about?: { name: string; reference?: Reference }) {
+    this.name = about?.name ?? tree.name;
+    if (about?.reference) this.reference = about.reference;
     this.#tree = tree;
+    this.#owns = about !== undefined;
     this.#entry = entry;
   }
 
@@ -91,7 +168,8 @@ class DockerArchiveSource implements ImageSource {
   }
 
   async close(): Promise<void> {
-    // The tree belongs to the archive.
+    // Otherwise the tree belongs to the archive.
+    if (this.#owns) await this.#tree.close();
   }
 
   async #describe(): Promise<RawManifest> {

@@ -10,6 +10,14 @@ export const MAX_LAYERS = 499;
 export const MAX_INDEX_DEPTH = 4;
 /** Most entries of a list or map in a configuration or descriptor. */
 export const MAX_ENTRIES = 10_000;
+/** Most manifests and indexes of one copy. */
+export const MAX_IMAGES = 1000;
+/** Most bytes of all manifests, indexes and configurations of one copy together: they are kept in memory. */
+export const MAX_COPY_BYTES = 128 * 1024 * 1024;
+/** Most signatures of one manifest. */
+export const MAX_SIGNATURES = 128;
+/** Most bytes of one signature. */
+export const MAX_SIGNATURE_BYTES = 4 * 1024 * 1024;
 /** Most entries of an archive of images. */
 export const MAX_ARCHIVE_ENTRIES = 100_000;
 /** Expansion of a compressed stream that is refused… */

@@ -26,6 +26,32 @@ const LAYER_COMPRESSION: ReadonlyMap<string, 'none' | 'gzip' | 'zstd'> = new Map
   [MEDIA.dockerLayerZstd, 'zstd'],
 ]);
 
+/** The media type of a layer, by format and compression. */
+export const LAYER_TYPES = {
+  oci: { none: MEDIA.ociLayer, gzip: MEDIA.ociLayerGzip, zstd: MEDIA.ociLayerZstd },
+  // There is no media type of Docker's for zstd that its programs read.
+  v2s2: { none: MEDIA.dockerLayer, gzip: MEDIA.dockerLayerGzip, zstd: undefined },
+} as const;
+
+/** Layers that a registry may not give out, in both formats. */
+const FOREIGN_TYPES: readonly (readonly [oci: string, v2s2: string])[] = [
+  [
+    'application/vnd.oci.image.layer.nondistributable.v1.tar',
+    'application/vnd.docker.image.rootfs.foreign.diff.tar',
+  ],
+  [
+    'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip',
+    'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
+  ],
+];
+
+/** A layer's media type in another format; undefined where that has none for it. */
+export function layerTypeIn(format: 'oci' | 'v2s2', mediaType: string): string | undefined {
+  const compression = layerCompression(mediaType);
+  if (compression !== undefined) return LAYER_TYPES[format][compression];
+  return FOREIGN_TYPES.find((pair) => pair.includes(mediaType))?.[format === 'oci' ? 0 : 1];
+}
+
 /** What to ask a registry for: the manifests the engine reads, best first. */
 export const ACCEPT_MANIFESTS = [
   MEDIA.ociIndex,

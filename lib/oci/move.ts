@@ -36,7 +36,7 @@ export async function moveBlob(
     return;
   }
   const bytes = await onSide('source', source.name, signal, open);
-  const verified = new VerifyingStream(blob, undefined, progress.advance);
+  const verified = new VerifyingStream(blob, undefined, progress.advance, sink.takes?.verifies !== true);
   let failed: unknown;
   // Once the sink has given up, what follows is no failure of the source.
   bytes.once('error', (error) => (failed ??= verified.destroyed ? undefined : error));
@@ -54,6 +54,8 @@ export async function moveBlob(
     await piped;
     signal.throwIfAborted();
     failed ??= verified.failure;
+    // A sink that verifies speaks for the source's bytes.
+    if (sink.takes?.verifies === true && VainaError.is(error, 'ERR_DIGEST_MISMATCH')) failed ??= error;
     throw failed === undefined
       ? sideFailure(error, 'destination', sink.name)
       : sideFailure(failed, 'source', source.name);

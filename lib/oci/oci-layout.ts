@@ -8,16 +8,59 @@ import { MAX_MANIFEST_BYTES } from './limits.js';
 import { parseManifest } from './manifest.js';
 import { isIndexType, isManifestType, MEDIA } from './mediatypes.js';
 import { formatReference, isShortName, parseReference, withDefaultTag } from './reference.js';
-import { readSmall, type Tree } from './tree.js';
+import { DirectoryTree, readSmall, type Tree } from './tree.js';
 import type { Descriptor, Digest, ImageSource, RawManifest } from './types.js';
 
-const LAYOUT_FILE = 'oci-layout';
-const INDEX_FILE = 'index.json';
-const NAME_ANNOTATIONS = ['io.containerd.image.name', 'org.opencontainers.image.ref.name'] as const;
+/** The file that makes a directory an image layout. */
+export const LAYOUT_FILE = 'oci-layout';
+/** The file that names the images of a layout. */
+export const INDEX_FILE = 'index.json';
+/** The annotation that names an image in a layout (image-spec, annotations.md). */
+export const REF_NAME = 'org.opencontainers.image.ref.name';
+
+const NAME_ANNOTATIONS = ['io.containerd.image.name', REF_NAME] as const;
+
+/** Options of an OCI layout. */
+export interface LayoutOptions {
+  /** Directory of blobs that several layouts share (`DIR/sha256/HEX`), in place of the layout's own `blobs`. */
+  sharedBlobDirectory?: string;
+}
 
 /** Whether a tree is an OCI image layout. */
 export async function isLayout(tree: Tree): Promise<boolean> {
   return (await tree.size(LAYOUT_FILE)) !== undefined && (await tree.size(INDEX_FILE)) !== undefined;
+}
+
+/**
+ * One image of the directory of an OCI layout.
+ *
+ * @param name - its reference name; `@INDEX`, its place in `index.json` from 0; or `@sha256:…`, its digest. Default: the only image
+ * @throws VainaError `ERR_NO_SUCH_PATH`, `ERR_NO_SUCH_IMAGE`, `ERR_AMBIGUOUS_ID` where there are several and no name was
+ * given, `ERR_INVALID_IMAGE`
+ */
+export async function openLayout(
+  path: string,
+  name?: string,
+  options: LayoutOptions = {},
+): Promise<ImageSource> {
+  const { sharedBlobDirectory: shared } = options;
+  const tree = await DirectoryTree.open(path);
+  const blobs = shared === undefined ? tree : await DirectoryTree.open(shared).catch(closing(tree));
+  return openLayoutImage(tree, name, `oci:${path}`, blobs).catch(closing(tree, blobs));
+}
+
+/** One image of a layout in any tree, which is closed with the source. */
+export async function openLayoutImage(
+  tree: Tree,
+  name: string | undefined,
+  place: string,
+  blobs = tree,
+): Promise<ImageSource> {
+  const { top, entries } = await readLayout(tree);
+  const title = name === undefined ? place : `${place}:${name}`;
+  if (name === undefined && isOneIndex(entries)) return new LayoutSource(title, tree, blobs, top);
+  const entry = pickEntry(entries, name, tree.name);
+  return new LayoutSource(title, tree, blobs, entry);
 }
 
 /**
@@ -27,6 +70,33 @@ export async function isLayout(tree: Tree): Promise<boolean> {
  * @throws VainaError `ERR_INVALID_IMAGE`
  */
 export async function openLayoutTree(tree: Tree): Promise<ArchivedImage[]> {
+  const { top, entries } = await readLayout(tree);
+  const source = (of: RawManifest | Descriptor): ImageSource =>
+    new LayoutSource(tree.name, undefined, tree, of);
+  if (isOneIndex(entries)) return [{ names: [], source: source(top) }];
+  // One image with several names has several descriptors.
+  const byDigest = new Map<Digest, { entry: Descriptor; names: string[] }>();
+  for (const entry of entries) {
+    const image = byDigest.get(entry.digest) ?? { entry, names: [] };
+    const name = nameOf(entry);
+    if (name !== undefined && !image.names.includes(name)) image.names.push(name);
+    byDigest.set(entry.digest, image);
+  }
+  return [...byDigest.values()].map(({ entry, names }) => ({ names, source: source(entry) }));
+}
+
+/** The reference names of a layout's images as they are written there; undefined for one without a name. */
+export async function layoutNames(path: string): Promise<(string | undefined)[]> {
+  const tree = await DirectoryTree.open(path);
+  try {
+    return (await readLayout(tree)).entries.map(({ annotations }) => annotations?.[REF_NAME]);
+  } finally {
+    await tree.close();
+  }
+}
+
+/** `index.json`, and those of its descriptors that name an image or index. */
+async function readLayout(tree: Tree): Promise<{ top: RawManifest; entries: Descriptor[] }> {
   const version = stringAt(
     parseObject(await readSmall(tree, LAYOUT_FILE, 4096), 4096, LAYOUT_FILE),
     'imageLayoutVersion',
@@ -37,26 +107,42 @@ export async function openLayoutTree(tree: Tree): Promise<ArchivedImage[]> {
   const bytes = await readSmall(tree, INDEX_FILE, MAX_MANIFEST_BYTES);
   const parsed = parseManifest(bytes, MEDIA.ociIndex, `${tree.name}: ${INDEX_FILE}`);
   if (parsed.kind !== 'index') throw malformed(`${tree.name}: ${INDEX_FILE}`, 'is no index');
-  const images = parsed.index.manifests.filter(
+  const entries = parsed.index.manifests.filter(
     ({ mediaType }) => isIndexType(mediaType) || isManifestType(mediaType),
   );
-  const nameless = images.every((entry) => nameOf(entry) === undefined);
-  if (images.length > 1 && nameless && images.every(({ platform }) => platform !== undefined)) {
-    const top: RawManifest = { bytes, mediaType: MEDIA.ociIndex, digest: digestOf(bytes) };
-    return [{ names: [], source: new LayoutSource(tree, () => Promise.resolve(top)) }];
+  return { top: { bytes, mediaType: MEDIA.ociIndex, digest: digestOf(bytes) }, entries };
+}
+
+function isOneIndex(entries: readonly Descriptor[]): boolean {
+  const nameless = entries.every((entry) => nameOf(entry) === undefined);
+  return entries.length > 1 && nameless && entries.every(({ platform }) => platform !== undefined);
+}
+
+function pickEntry(entries: readonly Descriptor[], name: string | undefined, place: string): Descriptor {
+  const [first, second] = entries;
+  if (name === undefined) {
+    if (first === undefined) throw new VainaError('ERR_NO_SUCH_IMAGE', `${place} holds no image`);
+    if (second === undefined) return first;
+    throw new VainaError('ERR_AMBIGUOUS_ID', `${place} holds several images: name one`);
   }
-  // One image with several names has several descriptors.
-  const byDigest = new Map<Digest, { entry: Descriptor; names: string[] }>();
-  for (const entry of images) {
-    const image = byDigest.get(entry.digest) ?? { entry, names: [] };
-    const name = nameOf(entry);
-    if (name !== undefined && !image.names.includes(name)) image.names.push(name);
-    byDigest.set(entry.digest, image);
-  }
-  return [...byDigest.values()].map(({ entry, names }) => ({
-    names,
-    source: new LayoutSource(tree, () => readManifest(tree, entry.digest, entry)),
-  }));
+  const at = /^@([0-9]{1,9})$/.exec(name)?.[1];
+  const found =
+    at !== undefined
+      ? entries[Number(at)]
+      : entries.find(
+          ({ digest, annotations }) =>
+            NAME_ANNOTATIONS.some((key) => annotations?.[key] === name) || name === `@${digest}`,
+        );
+  if (found) return found;
+  throw new VainaError('ERR_NO_SUCH_IMAGE', `${place} holds no image ${name}`, { subject: name });
+}
+
+/** Closes what was opened, and passes the error on. */
+function closing(...trees: readonly Tree[]): (error: unknown) => Promise<never> {
+  return async (error) => {
+    for (const tree of new Set(trees)) await tree.close();
+    throw error;
+  };
 }
 
 /** The full name that a descriptor of `index.json` has. A short one is a local name, as at podman. */
@@ -76,34 +162,46 @@ function nameOf(entry: Descriptor): string | undefined {
 
 class LayoutSource implements ImageSource {
   readonly name: string;
-  readonly #tree: Tree;
-  readonly #top: () => Promise<RawManifest>;
+  readonly #owned: Tree | undefined;
+  readonly #blobs: Tree;
+  readonly #prefix: string;
+  readonly #top: RawManifest | Descriptor;
 
-  constructor(tree: Tree, top: () => Promise<RawManifest>) {
-    this.name = tree.name;
-    this.#tree = tree;
+  /**
+   * @param owned - the tree of the layout, to be closed with the source
+   * @param blobs - the same tree, or a shared directory of blobs, which is closed too
+   * @param top - what the source names
+   */
+  constructor(name: string, owned: Tree | undefined, blobs: Tree, top: RawManifest | Descriptor) {
+    this.name = name;
+    this.#owned = owned;
+    this.#blobs = blobs;
+    this.#prefix = owned === undefined || owned === blobs ? 'blobs/' : '';
     this.#top = top;
   }
 
   async manifest(digest?: Digest): Promise<RawManifest> {
-    return digest === undefined ? this.#top() : readManifest(this.#tree, digest);
+    const top = this.#top;
+    if ('bytes' in top && (digest === undefined || digest === top.digest)) return top;
+    const wanted = digest ?? top.digest;
+    const entry = 'size' in top && top.digest === wanted ? top : undefined;
+    const bytes = await readSmall(this.#blobs, this.#pathOf(wanted), MAX_MANIFEST_BYTES);
+    verifyBytes(bytes, entry ?? { digest: wanted }, `manifest ${wanted}`);
+    return { bytes, mediaType: entry?.mediaType ?? '', digest: wanted };
   }
 
   async blob(descriptor: Descriptor): Promise<Readable> {
-    return this.#tree.stream(blobPath(descriptor.digest));
+    return this.#blobs.stream(this.#pathOf(descriptor.digest));
   }
 
   async close(): Promise<void> {
-    // The tree belongs to the archive.
+    // Without one, the tree belongs to an archive.
+    if (this.#owned === undefined) return;
+    await this.#owned.close();
+    if (this.#blobs !== this.#owned) await this.#blobs.close();
   }
-}
 
-async function readManifest(tree: Tree, digest: Digest, entry?: Descriptor): Promise<RawManifest> {
-  const bytes = await readSmall(tree, blobPath(digest), MAX_MANIFEST_BYTES);
-  verifyBytes(bytes, entry ?? { digest }, `manifest ${digest}`);
-  return { bytes, mediaType: entry?.mediaType ?? '', digest };
-}
-
-function blobPath(digest: Digest): string {
-  return `blobs/${algorithmOf(digest)}/${hexOf(digest)}`;
+  #pathOf(digest: Digest): string {
+    return `${this.#prefix}${algorithmOf(digest)}/${hexOf(digest)}`;
+  }
 }

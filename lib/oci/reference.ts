@@ -9,7 +9,9 @@ export interface Reference {
   domain: string;
   /** Repository below the domain, e.g. `library/busybox`. */
   path: string;
+  /** Tag. */
   tag?: string;
+  /** Digest. */
   digest?: Digest;
 }
 
@@ -31,7 +33,7 @@ const IDENTIFIER = /^[0-9a-f]{64}$/;
 /**
  * Parses an image reference by the grammar of the distribution project and completes it: without a domain it is one
  * of `docker.io`, and a single name there is one of `library/`. A missing tag is not filled in; see
- * {@link withDefaultTag}.
+ * `withDefaultTag`.
  *
  * @throws VainaError `ERR_INVALID_REFERENCE`
  */

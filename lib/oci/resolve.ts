@@ -39,10 +39,7 @@ export async function resolveManifest(
   platform: Platform,
   options: TransferOptions = {},
 ): Promise<ResolvedManifest> {
-  const top = await source.manifest(undefined, options);
-  verifyBytes(top.bytes, { digest: top.digest }, 'manifest');
-  const parsed = parseManifest(top.bytes, top.mediaType);
-  const raw = { ...top, mediaType: parsed.mediaType };
+  const { raw, parsed } = await fetchTop(source, options);
   if (parsed.kind === 'manifest') return { raw, manifest: parsed.manifest };
 
   const search = new Search(source, platform, options);
@@ -102,18 +99,40 @@ class Search {
     return undefined;
   }
 
-  /** What a descriptor of an index points to, verified. */
-  async fetch(entry: Descriptor): Promise<{ raw: RawManifest; parsed: ParsedManifest }> {
-    const { bytes, mediaType } = await this.#source.manifest(entry.digest, this.#options);
-    const where = `manifest ${entry.digest}`;
-    verifyBytes(bytes, entry, where);
-    const parsed = parseManifest(bytes, mediaType === '' ? entry.mediaType : mediaType, where);
-    if (parsed.mediaType !== entry.mediaType) {
-      throw new VainaError(
-        'ERR_INVALID_IMAGE',
-        `${where} is ${parsed.mediaType} but its index says ${entry.mediaType}`,
-      );
-    }
-    return { raw: { bytes, mediaType: parsed.mediaType, digest: entry.digest }, parsed };
+  fetch(entry: Descriptor): Promise<FetchedManifest> {
+    return fetchEntry(this.#source, entry, this.#options);
   }
+}
+
+/** A manifest or index, verified and parsed. */
+export interface FetchedManifest {
+  raw: RawManifest;
+  parsed: ParsedManifest;
+}
+
+/** What a source names, verified against its own digest. */
+export async function fetchTop(source: ImageSource, options: TransferOptions = {}): Promise<FetchedManifest> {
+  const top = await source.manifest(undefined, options);
+  verifyBytes(top.bytes, { digest: top.digest }, 'manifest');
+  const parsed = parseManifest(top.bytes, top.mediaType);
+  return { raw: { ...top, mediaType: parsed.mediaType }, parsed };
+}
+
+/** What a descriptor of an index points to, verified. */
+export async function fetchEntry(
+  source: ImageSource,
+  entry: Descriptor,
+  options: TransferOptions = {},
+): Promise<FetchedManifest> {
+  const { bytes, mediaType } = await source.manifest(entry.digest, options);
+  const where = `manifest ${entry.digest}`;
+  verifyBytes(bytes, entry, where);
+  const parsed = parseManifest(bytes, mediaType === '' ? entry.mediaType : mediaType, where);
+  if (parsed.mediaType !== entry.mediaType) {
+    throw new VainaError(
+      'ERR_INVALID_IMAGE',
+      `${where} is ${parsed.mediaType} but its index says ${entry.mediaType}`,
+    );
+  }
+  return { raw: { bytes, mediaType: parsed.mediaType, digest: entry.digest }, parsed };
 }

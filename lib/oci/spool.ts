@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
 import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Writable, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { fileWriter } from '../util/file-writer.js';
 import { fileFailure } from './failure.js';
 
 /** Where streams are kept for the time they are needed. */
@@ -41,29 +42,11 @@ export async function spool(
 ): Promise<FileHandle> {
   const file = await openSpool(options);
   try {
-    await pipeline([content, ...through, writer(file)], options.signal ? { signal: options.signal } : {});
+    await pipeline([content, ...through, fileWriter(file)], options.signal ? { signal: options.signal } : {});
     return file;
   } catch (error) {
     await file.close();
     options.signal?.throwIfAborted();
     throw fileFailure(error, 'temporary file');
-  }
-}
-
-/** Writes from the start of an open file, and leaves it open. */
-function writer(file: FileHandle): Writable {
-  let position = 0;
-  return new Writable({
-    highWaterMark: 1024 * 1024,
-    write(chunk: Buffer, _encoding, done) {
-      writeAll(file, chunk, position).then(() => done(), done);
-      position += chunk.length;
-    },
-  });
-}
-
-async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    at += (await file.write(bytes, at, bytes.length - at, position + at)).bytesWritten;
   }
 }

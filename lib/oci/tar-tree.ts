@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
 import { readRange } from '../util/read-range.js';
 import { quote } from '../util/text.js';
-import { decompressor, detectCompression, MAGIC_BYTES, peekCompression } from './compression.js';
+import { archiveDecompressor, detectCompression, MAGIC_BYTES, peekCompression } from './compression.js';
 import { fileFailure } from './failure.js';
 import { spool, type SpoolOptions } from './spool.js';
 import { indexTar, type TarMember } from './tar-index.js';
@@ -28,7 +28,7 @@ export class TarTree implements Tree {
   }
 
   /**
-   * @param input - path of the archive, or its bytes; plain, or compressed with gzip or zstd
+   * @param input - path of the archive, or its bytes; plain, or compressed with gzip, zstd, bzip2 or xz
    * @throws VainaError `ERR_INVALID_IMAGE`, `ERR_NO_SUCH_PATH`, `ERR_NO_SPACE`, `ERR_UNSUPPORTED`
    */
   static async open(input: string | Readable, options: SpoolOptions = {}): Promise<TarTree> {
@@ -86,7 +86,7 @@ async function seekable(input: string | Readable, name: string, options: SpoolOp
     const { bytesRead } = await file.read(head, 0, MAGIC_BYTES, 0);
     const compression = detectCompression(head.subarray(0, bytesRead));
     if (compression === 'none') return file;
-    const plain = await spool(readRange(file), [decompressor(compression, name)], options);
+    const plain = await spool(readRange(file), [archiveDecompressor(compression, name)], options);
     await file.close();
     return plain;
   } catch (error) {
@@ -99,5 +99,5 @@ async function seekable(input: string | Readable, name: string, options: SpoolOp
 /** Looks at the first bytes of a stream, then spools it whole. */
 async function expandStream(content: Readable, name: string, options: SpoolOptions): Promise<FileHandle> {
   const { compression, whole } = await peekCompression(content);
-  return spool(whole, [decompressor(compression, name)], options);
+  return spool(whole, [archiveDecompressor(compression, name)], options);
 }

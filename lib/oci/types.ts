@@ -2,47 +2,76 @@ import type { Readable } from 'node:stream';
 import type { Reference } from './reference.js';
 
 /** A digest such as `sha256:…`, known to be well-formed: only `parseDigest` makes one. */
-export type Digest = string & { readonly __digest: unique symbol };
+export type Digest = string & {
+  /** Only for the compiler. */
+  readonly __digest: unique symbol;
+};
 
 /** A platform as in the OCI image index. */
 export interface Platform {
+  /** Operating system, by Go's name. */
   os: string;
+  /** Processor, by Go's name, e.g. `amd64`. */
   architecture: string;
+  /** Variant of the processor, e.g. `v8`. */
   variant?: string;
+  /** Version of the operating system; for Windows. */
   'os.version'?: string;
+  /** What the operating system must be able to do; for Windows. */
   'os.features'?: string[];
 }
 
 /** A content descriptor (OCI image-spec, descriptor.md). Unknown members are kept. */
 export interface Descriptor {
+  /** Type of the content. */
   mediaType: string;
+  /** Digest of the content. */
   digest: Digest;
+  /** Bytes of the content. */
   size: number;
+  /** Other places of the content. */
   urls?: string[];
+  /** Free words about the content. */
   annotations?: Record<string, string>;
+  /** The content itself in base64, where it is small. */
   data?: string;
+  /** What the content is, where it is an artifact. */
   artifactType?: string;
+  /** What the content runs on, in an index. */
   platform?: Platform;
 }
 
 /** An OCI image manifest or a Docker v2 schema 2 manifest. */
 export interface Manifest {
+  /** Always 2. */
   schemaVersion: 2;
+  /** The type of this document. */
   mediaType?: string;
+  /** What it is, where it is no container image. */
   artifactType?: string;
+  /** The configuration. */
   config: Descriptor;
+  /** The layers, lowest first. */
   layers: Descriptor[];
+  /** What this refers to, e.g. the image that it is a signature of. */
   subject?: Descriptor;
+  /** Free words about it. */
   annotations?: Record<string, string>;
 }
 
 /** An OCI image index or a Docker manifest list. */
 export interface Index {
+  /** Always 2. */
   schemaVersion: 2;
+  /** The type of this document. */
   mediaType?: string;
+  /** What it is, where it is no container image. */
   artifactType?: string;
+  /** What it lists, the preferred one first. */
   manifests: Descriptor[];
+  /** What this refers to. */
   subject?: Descriptor;
+  /** Free words about it. */
   annotations?: Record<string, string>;
 }
 
@@ -90,17 +119,30 @@ export interface HistoryEntry {
 
 /** An image configuration (OCI image-spec, config.md). */
 export interface ImageConfig extends Platform {
+  /** When it was made, RFC 3339. */
   created?: string;
+  /** Who made it. */
   author?: string;
+  /** How containers of it run. */
   config?: ImageRuntimeConfig;
-  rootfs: { type: 'layers'; diff_ids: Digest[] };
+  /** The digests of its layers, not compressed, lowest first. */
+  rootfs: {
+    /** Always `layers`. */
+    type: 'layers';
+    /** One for each layer. */
+    diff_ids: Digest[];
+  };
+  /** How it came to be. */
   history?: HistoryEntry[];
 }
 
 /** A manifest or index as its exact bytes. */
 export interface RawManifest {
+  /** The document, to the byte. */
   bytes: Buffer;
+  /** Its type; empty where that is not known. */
   mediaType: string;
+  /** Its digest. */
   digest: Digest;
 }
 
@@ -129,13 +171,17 @@ export type Signature =
   | {
       /** Simple signing: an OpenPGP message around a JSON document (containers-signature(5)). */
       kind: 'simple';
+      /** The message. */
       bytes: Buffer;
     }
   | {
       /** Sigstore: a payload, and annotations that hold the signature of it (cosign's SIGNATURE_SPEC). */
       kind: 'sigstore';
+      /** The type of the payload. */
       mediaType: string;
+      /** What is signed. */
       payload: Buffer;
+      /** The signature, and what goes with it. */
       annotations: Readonly<Record<string, string>>;
     };
 
@@ -168,6 +214,22 @@ export interface SinkTakes {
   indexes?: boolean;
   /** Whether it keeps {@link CommittedImage.signatures}. Default false. */
   signatures?: boolean;
+  /**
+   * Whether it can hold what is not an image of a root file system: artifacts, and layers of unknown media types.
+   * Default true.
+   */
+  artifacts?: boolean;
+  /** Whether it can hold an image that names a layer by its URLs only, without the layer's bytes. Default false. */
+  foreignLayers?: boolean;
+  /** How it wants layers that come uncompressed to be compressed, unless digests must stay. Default: not at all. */
+  compress?: 'gzip' | 'zstd';
+  /** Whether it takes one blob at a time, as a stream must. Default false. */
+  serial?: boolean;
+  /**
+   * Whether {@link ImageSink.putBlob} holds digest and size against the bytes itself. Then `copy` does not hash them a
+   * second time. Default false: `copy` does it, and the stream that the sink reads fails before its end.
+   */
+  verifies?: boolean;
 }
 
 /** Where images are written to. Nothing is visible before {@link ImageSink.commit}. */
@@ -199,9 +261,24 @@ export type LayerCompression = 'none' | 'gzip' | 'zstd';
 
 /** What a blob is in its image. `data` is one that is no layer of a file system: an artifact's. */
 export type BlobRole =
-  | { kind: 'config' }
-  | { kind: 'layer'; index: number; diffId: Digest; parents: readonly Digest[] }
-  | { kind: 'data' };
+  | {
+      /** The configuration. */
+      kind: 'config';
+    }
+  | {
+      /** A layer. */
+      kind: 'layer';
+      /** Its place, the lowest being 0. */
+      index: number;
+      /** Its digest without compression. */
+      diffId: Digest;
+      /** The diffIDs of those below it, lowest first. */
+      parents: readonly Digest[];
+    }
+  | {
+      /** Something else. */
+      kind: 'data';
+    };
 
 /** What becomes visible at once: an image, or an index with all that was copied of it. All blobs have been put. */
 export interface CommittedImage {
@@ -219,8 +296,17 @@ export interface CommittedImage {
 
 /** A manifest whose blobs have been put. */
 export interface CommittedManifest {
+  /** The manifest to the byte. */
   raw: RawManifest;
+  /** The same, read. */
   manifest: Manifest;
   /** The configuration of a container image; absent for an artifact. */
-  config?: { descriptor: Descriptor; bytes: Buffer; parsed: ImageConfig };
+  config?: {
+    /** As the manifest names it. */
+    descriptor: Descriptor;
+    /** To the byte. */
+    bytes: Buffer;
+    /** The same, read. */
+    parsed: ImageConfig;
+  };
 }

@@ -109,7 +109,7 @@ describe('oci archives that are malformed', () => {
     expect(await refuses(bomb)).to.match(/expands more than 1000 times/);
     await refuses(join(directory, 'nosuch'), 'ERR_NO_SUCH_PATH');
     writeFileSync(join(directory, 'x.bz2'), Buffer.from('BZh91AY&SY'));
-    await refuses(join(directory, 'x.bz2'), 'ERR_UNSUPPORTED');
+    await refuses(join(directory, 'x.bz2'));
     await refuses(directory);
   }).timeout(60_000);
 
