@@ -9,6 +9,12 @@ import { retrying } from './retry.js';
 import { readBody, type Transport } from './transport.js';
 
 const MAX_TOKEN_BODY = 1024 * 1024;
+/**
+ * Several scopes as one key, and back. A scope (distribution's token specification) has no space in it. The empty key
+ * is that of requests which need none, such as `/v2/`.
+ */
+export type Scopes = string;
+
 /** Least and default life of a token, in seconds, as at the peers. */
 const MIN_LIFE = 60;
 
@@ -19,7 +25,9 @@ export class Authenticator {
   readonly #settings: Settings;
   readonly #secret: () => Promise<Secret | undefined>;
   readonly #known = new Map<string, { value: string; until: number }>();
-  readonly #asking = new Map<string, Promise<string>>();
+  readonly #asking = new Map<string, { promise: Promise<string>; signal: AbortSignal | undefined }>();
+  /** What a password makes is the same for all scopes. */
+  #basic: string | undefined;
 
   /**
    * @param registry - its origin
@@ -37,10 +45,13 @@ export class Authenticator {
     this.#secret = secret;
   }
 
-  /** The Authorization header for a scope, if it is known already. */
-  known(scope: string): string | undefined {
-    const entry = this.#known.get(scope);
-    return entry && entry.until > performance.now() ? entry.value : undefined;
+  /** The Authorization header for scopes, if it is known already. */
+  known(scopes: Scopes): string | undefined {
+    const { registryToken } = this.#settings;
+    if (registryToken !== undefined) return `Bearer ${registryToken}`;
+    const entry = this.#known.get(scopes);
+    if (!entry) return this.#basic;
+    return entry.until > performance.now() ? entry.value : undefined;
   }
 
   /**
@@ -52,56 +63,75 @@ export class Authenticator {
    */
   async answer(
     header: string,
-    scope: string,
+    scopes: Scopes,
     refused: string | undefined,
     signal?: AbortSignal,
   ): Promise<string> {
-    const known = this.known(scope);
-    if (known !== undefined && known !== refused) return known;
-    const asking = this.#asking.get(scope) ?? this.#ask(header, scope, refused, signal);
-    this.#asking.set(scope, asking);
-    try {
-      return await asking;
-    } finally {
-      if (this.#asking.get(scope) === asking) this.#asking.delete(scope);
+    for (;;) {
+      const known = this.known(scopes);
+      if (known !== undefined && known !== refused) return known;
+      const asking = this.#asking.get(scopes) ?? {
+        promise: this.#ask(header, scopes, refused, signal),
+        signal,
+      };
+      this.#asking.set(scopes, asking);
+      try {
+        return await asking.promise;
+      } catch (error) {
+        // Who asked for all of us may have gone away, which is no answer to the others.
+        signal?.throwIfAborted();
+        if (asking.signal?.aborted !== true) throw error;
+      } finally {
+        if (this.#asking.get(scopes) === asking) this.#asking.delete(scopes);
+      }
     }
   }
 
   async #ask(
     header: string,
-    scope: string,
+    scopes: Scopes,
     refused: string | undefined,
     signal?: AbortSignal,
   ): Promise<string> {
+    if (this.#settings.registryToken !== undefined) throw this.#refusal('refused the token');
     const challenges = parseChallenges(header);
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
     const secret = await this.#secret();
     let entry: { value: string; until: number };
     if (bearer) {
-      entry = await retrying(this.#settings, signal, () => this.#fetchToken(bearer, scope, secret, signal));
+      entry = await retrying(this.#settings, signal, () => this.#fetchToken(bearer, scopes, secret, signal));
     } else if (challenges.some(({ scheme }) => scheme === 'basic') && secret?.kind === 'password') {
       entry = { value: basic(secret.username, secret.password), until: Infinity };
+      if (entry.value !== refused) this.#basic = entry.value;
     } else {
       throw this.#refusal(secret ? 'wants another kind of authentication' : 'wants credentials');
     }
     if (entry.value === refused) throw this.#refusal('refused the credentials');
-    this.#known.set(scope, entry);
+    this.#known.set(scopes, entry);
     return entry.value;
   }
 
   /** Gets a token (distribution's token and OAuth2 specifications). */
-  async #fetchToken(challenge: Challenge, scope: string, secret: Secret | undefined, signal?: AbortSignal) {
+  async #fetchToken(
+    challenge: Challenge,
+    scopes: Scopes,
+    secret: Secret | undefined,
+    signal?: AbortSignal,
+  ): Promise<{ value: string; until: number }> {
     const url = this.#realmOf(challenge, secret !== undefined);
     const service = challenge.params.get('service');
-    const query = new URLSearchParams({ ...(service !== undefined && { service }), scope });
+    const query = new URLSearchParams({ ...(service !== undefined && { service }) });
     const asked = performance.now();
     let request;
     if (secret?.kind === 'identity') {
+      // OAuth2 has one parameter for all scopes, the older way one for each.
+      if (scopes !== '') query.set('scope', scopes);
       query.set('grant_type', 'refresh_token');
       query.set('refresh_token', secret.token);
       query.set('client_id', 'vaina');
       request = { method: 'POST' as const, url, form: query };
     } else {
+      for (const scope of scopes.split(' ')) if (scope !== '') query.append('scope', scope);
       if (secret) query.set('account', secret.username);
       for (const [name, value] of query) url.searchParams.append(name, value);
       request = { url, authorization: secret && basic(secret.username, secret.password) };

@@ -1,113 +1,72 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { VainaError } from '../errors.js';
-import { asObject, member, optionalMap, optionalString, readString } from '../oci/guards.js';
-import { parseStrictJson, type JsonObject } from '../util/strict-json.js';
+import { member } from '../oci/guards.js';
+import type { JsonObject } from '../util/strict-json.js';
+import { authPlaces, readAuthFile, type AuthFile, type AuthPlace } from './auth-file.js';
 import { askHelper } from './credential-helper.js';
-import { homeOf } from './homes.js';
 import type { Credentials, RegistryOptions } from './options.js';
+import { AUTH_FILES } from './registries-conf.js';
+import { loadRegistries } from './registries-files.js';
 
 /** What a registry can be shown: a password, or a token to make others of. */
 export type Secret =
   { kind: 'password'; username: string; password: string } | { kind: 'identity'; token: string };
 
-const MAX_AUTH_FILE = 1024 * 1024;
 /** The key that docker has for its own registry. */
-const DOCKER_SERVER = 'https://index.docker.io/v1/';
-
-/** One file of credentials, read. */
-interface AuthFile {
-  path: string;
-  auths: Record<string, JsonObject>;
-  helpers: Record<string, string>;
-  store?: string;
-}
+export const DOCKER_SERVER = 'https://index.docker.io/v1/';
 
 /**
- * Looks up the credentials for a repository (containers-auth.json(5)): those of the options; else in `authFile`, or
+ * Looks up the credentials for a repository (containers-auth.json(5)): those of the options; else those of the
+ * `credential-helpers` of containers-registries.conf(5), in order, of which one is the files: `authFile`, or
  * REGISTRY_AUTH_FILE, alone if one is given; else `containers/auth.json` in the runtime directory and in the
  * configuration directory, docker's `config.json`, and `~/.dockercfg`. In each file a credential helper comes first,
  * then the longest key that the repository starts with.
  *
  * @param domain - of the reference, e.g. `docker.io`
- * @param path - of the repository below it
+ * @param path - of the repository below it; empty for the registry as a whole
+ * @param lenient - whether `authFile` may be missing: nobody has logged in yet
  * @returns undefined when there are none: anonymous
- * @throws VainaError `ERR_INVALID_OPTION` for a malformed file, `ERR_NO_SUCH_PATH` when `authFile` is missing
+ * @throws VainaError `ERR_INVALID_OPTION` for a malformed file, `ERR_NO_SUCH_PATH` when `authFile` is missing,
+ * `ERR_UNAUTHORIZED` when a helper fails and no other place has credentials
  */
 export async function findCredentials(
   domain: string,
   path: string,
-  options: Pick<RegistryOptions, 'credentials' | 'authFile' | 'env'>,
+  options: Pick<RegistryOptions, 'credentials' | 'anonymous' | 'authFile' | 'env' | 'registries'>,
+  lenient = false,
 ): Promise<Secret | undefined> {
+  if (options.anonymous) return undefined;
   if (options.credentials) return passwordOf(options.credentials);
   const env = options.env ?? process.env;
-  for (const file of authFiles(options.authFile, env)) {
-    const read = await readAuthFile(file.path, file.legacy === true);
-    if (read === undefined) {
-      if (!file.required) continue;
-      throw new VainaError('ERR_NO_SUCH_PATH', `authentication file ${file.path} does not exist`, {
-        path: file.path,
-      });
+  const { helpers } = await loadRegistries(options);
+  const errors: unknown[] = [];
+  for (const helper of helpers) {
+    try {
+      const found =
+        helper === AUTH_FILES
+          ? await findInFiles(domain, path, authPlaces(options.authFile, env), lenient, env)
+          : await askHelper(helper, domain, env);
+      if (found) return found;
+    } catch (error) {
+      errors.push(error);
     }
-    const found = await lookUp(read, domain, path, env);
-    if (found) return found;
   }
+  if (errors.length > 0) throw errors[0];
   return undefined;
 }
 
-function authFiles(
-  named: string | undefined,
+async function findInFiles(
+  domain: string,
+  path: string,
+  places: readonly AuthPlace[],
+  lenient: boolean,
   env: NodeJS.ProcessEnv,
-): { path: string; required?: boolean; legacy?: boolean }[] {
-  if (named !== undefined) return [{ path: named, required: true }];
-  if (env['REGISTRY_AUTH_FILE']) return [{ path: env['REGISTRY_AUTH_FILE'] }];
-  const home = homeOf(env);
-  const runtime = env['XDG_RUNTIME_DIR']
-    ? join(env['XDG_RUNTIME_DIR'], 'containers/auth.json')
-    : `/run/containers/${process.getuid?.() ?? 0}/auth.json`;
-  const config = env['XDG_CONFIG_HOME'] ?? (home && join(home, '.config'));
-  const docker = env['DOCKER_CONFIG'] ?? (home && join(home, '.docker'));
-  return [
-    { path: runtime },
-    ...(config ? [{ path: join(config, 'containers/auth.json') }] : []),
-    ...(docker ? [{ path: join(docker, 'config.json') }] : []),
-    ...(home ? [{ path: join(home, '.dockercfg'), legacy: true }] : []),
-  ];
-}
-
-async function readAuthFile(path: string, legacy: boolean): Promise<AuthFile | undefined> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new VainaError('ERR_PERMISSION', `authentication file ${path} cannot be read: ${code}`, {
-      path,
-      cause,
-    });
+): Promise<Secret | undefined> {
+  for (const place of places) {
+    const read = await readAuthFile(lenient ? { ...place, required: false } : place);
+    const found = read && (await lookUp(read, domain, path, env));
+    if (found) return found;
   }
-  if (bytes.length > MAX_AUTH_FILE)
-    throw new VainaError('ERR_INVALID_OPTION', `authentication file ${path} is too large`);
-  try {
-    const object = asObject(parseStrictJson(bytes, path, 'ERR_INVALID_OPTION'), path);
-    const top = legacy ? { auths: object } : object;
-    const store = legacy ? undefined : optionalString(top, 'credsStore', path);
-    return {
-      path,
-      auths: optionalMap(top, 'auths', path, asObject) ?? nothing(),
-      helpers: optionalMap(top, 'credHelpers', path, readString) ?? nothing(),
-      ...(store !== undefined && store !== '' && { store }),
-    };
-  } catch (cause) {
-    // The message names the place, never the content, which may be a secret.
-    throw new VainaError('ERR_INVALID_OPTION', `authentication file ${path} is malformed`, { path, cause });
-  }
-}
-
-/** A map in which not even `toString` is found. */
-function nothing<T>(): Record<string, T> {
-  return Object.create(null) as Record<string, T>;
+  return undefined;
 }
 
 async function lookUp(
@@ -116,29 +75,45 @@ async function lookUp(
   path: string,
   env: NodeJS.ProcessEnv,
 ): Promise<Secret | undefined> {
-  const helper = file.helpers[domain];
-  if (helper !== undefined) {
-    const found = await askHelper(helper, domain, env);
+  const keys = keysFor(domain, path);
+  const helped = keys.find((key) => file.helpers[key] !== undefined);
+  const helper = helped === undefined ? undefined : file.helpers[helped];
+  if (helped !== undefined && helper !== undefined) {
+    const found = await askHelper(helper, helped, env);
     if (found) return found;
   }
   if (file.store !== undefined && helper === undefined) {
-    const found = await askHelper(file.store, domain === 'docker.io' ? DOCKER_SERVER : domain, env);
+    const found = await askHelper(file.store, storeKey(domain), env);
     if (found) return found;
   }
-  const parts = [domain, ...path.split('/')];
-  for (let length = parts.length; length > 0; length--) {
-    const entry = file.auths[parts.slice(0, length).join('/')];
+  for (const key of keys) {
+    const entry = file.auths[key];
     const found = entry && readEntry(entry, file.path);
     if (found) return found;
   }
   // Docker writes URLs as keys.
-  const entry = Object.entries(file.auths).find(([key]) => hostOfKey(key) === domain)?.[1];
+  const entry = Object.entries(file.auths).find(([key]) => isUrlOf(key, domain))?.[1];
   return entry && readEntry(entry, file.path);
 }
 
-function hostOfKey(key: string): string {
+/** The keys that a repository may be found by, the longest first. */
+function keysFor(domain: string, path: string): string[] {
+  const parts = path === '' ? [domain] : [domain, ...path.split('/')];
+  return parts.map((_, i) => parts.slice(0, parts.length - i).join('/'));
+}
+
+/** What docker's credential store calls a registry. */
+export function storeKey(domain: string): string {
+  return domain === 'docker.io' ? DOCKER_SERVER : domain;
+}
+
+/** Whether a key of a file means a registry as a whole, in another way than by its name. */
+export function isUrlOf(key: string, domain: string): boolean {
+  const url = /^https?:\/\//.test(key);
+  // A key with a path is one for a part of the registry, unless it is the URL of its API.
+  if (!url && key.includes('/')) return false;
   const host = key.replace(/^https?:\/\//, '').split('/', 1)[0] ?? '';
-  return host === 'index.docker.io' || host === 'registry-1.docker.io' ? 'docker.io' : host;
+  return (host === 'index.docker.io' || host === 'registry-1.docker.io' ? 'docker.io' : host) === domain;
 }
 
 function readEntry(entry: JsonObject, path: string): Secret | undefined {

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
 import type { Descriptor } from '../oci/types.js';
 import type { RegistryClient } from './client.js';
@@ -10,20 +9,11 @@ import { unstalled, type Answer } from './transport.js';
 const PROGRESS = 64 * 1024;
 
 /**
- * A blob as a stream. When the connection is cut or silent it goes on where it was, by Range; from a registry that
+ * A blob, piece by piece. When the connection is cut or silent it goes on where it was, by Range; from a registry that
  * does not do ranges, by reading again and leaving out what is known. The bytes are not verified here: who reads them
  * hashes all of them, whatever their number of pieces.
  */
-export function downloadBlob(client: RegistryClient, blob: Descriptor, signal?: AbortSignal): Readable {
-  const closed = new AbortController();
-  const both = signal ? AbortSignal.any([signal, closed.signal]) : closed.signal;
-  const stream = Readable.from(pieces(client, blob, both), { objectMode: false, highWaterMark: 256 * 1024 });
-  // A reader that goes away must not leave a request waiting.
-  stream.once('close', () => closed.abort());
-  return stream;
-}
-
-async function* pieces(
+export async function* blobPieces(
   client: RegistryClient,
   blob: Descriptor,
   signal: AbortSignal,

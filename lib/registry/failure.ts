@@ -92,7 +92,7 @@ function describe(code: string, message: string): string {
 const MAX_SAID = 500;
 
 /**
- * The error for an answer with a status that was not wanted. Statuses that may pass (429, 5xx) come as
+ * The error for an answer with a status that was not wanted. Statuses that may pass (408, 429, 5xx) come as
  * {@link Passing}.
  *
  * @param missing - the code for 404
@@ -112,21 +112,23 @@ export function statusFailure(
     {
       subject: url.host,
       ...(status === 401 && { hint: 'give credentials, or log in' }),
+      ...(status === 413 && { hint: 'upload in smaller pieces, by the option chunkSize' }),
     },
   );
-  if (status === 429 || (status >= 500 && status !== 501))
+  if (status === 408 || status === 429 || (status >= 500 && status !== 501))
     return new Passing(failure, delayOf(answer.retryAfter));
   return failure;
 }
 
-/** What a registry says in its error body (distribution-spec, error codes), as one line. */
-function spoken(body: Buffer): string {
+/** What a registry says in its error body (distribution-spec, error codes), as one line, in the words of distribution. */
+export function spoken(body: Buffer): string {
   try {
     const parsed = JSON.parse(body.toString('utf8')) as {
       errors?: { code?: unknown; message?: unknown }[];
     } | null;
     const { code, message } = parsed?.errors?.[0] ?? {};
-    const words = [code, message].filter((word) => typeof word === 'string' && word !== '').join(': ');
+    const kind = typeof code === 'string' ? code.toLowerCase().replaceAll('_', ' ') : undefined;
+    const words = [kind, message].filter((word) => typeof word === 'string' && word !== '').join(': ');
     // Control characters of a registry do not reach somebody's terminal.
     return quote(words.replace(/\s+/g, ' ')).slice(1, -1).slice(0, MAX_SAID);
   } catch {

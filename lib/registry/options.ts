@@ -1,13 +1,44 @@
+import { VainaError } from '../errors.js';
+import type { Reference } from '../oci/reference.js';
+import type { Digest, TransferOptions } from '../oci/types.js';
+import { quote } from '../util/text.js';
+import type { RegistriesConfig } from './registries-conf.js';
+
 /** What a user of a registry is known by. */
 export interface Credentials {
+  /** As the registry knows the user. */
   username: string;
+  /** In plain text. */
   password: string;
+}
+
+/**
+ * Where signatures are kept that a registry cannot hold: simple signing's storage beside it (containers-registries.d(5)).
+ * The signatures are bytes here; nobody verifies them on this way.
+ */
+export interface Lookaside {
+  /** The signatures of a manifest, in their order; none where there are none. */
+  read(reference: Reference, digest: Digest, options?: TransferOptions): Promise<readonly Buffer[]>;
+  /** Makes these the signatures of a manifest. */
+  write(
+    reference: Reference,
+    digest: Digest,
+    signatures: readonly Buffer[],
+    options?: TransferOptions,
+  ): Promise<void>;
 }
 
 /** How to talk to a registry. */
 export interface RegistryOptions {
-  /** User name and password. Default: looked up in `authFile` and the usual files; see {@link findCredentials}. */
+  /**
+   * User name and password. They go to the registry that the image is named after, to none of its mirrors. Default:
+   * looked up, for each host, in `authFile` and the usual files (containers-auth.json(5)).
+   */
   credentials?: Credentials;
+  /** Look up no credentials; ask as nobody. Default false. */
+  anonymous?: boolean;
+  /** A bearer token that every request to the registry carries, instead of one that it gives for credentials. */
+  registryToken?: string;
   /** The only file (containers-auth.json(5)) that credentials are looked up in. */
   authFile?: string;
   /**
@@ -17,7 +48,8 @@ export interface RegistryOptions {
   certDir?: string;
   /**
    * Whether the registry must have TLS with a certificate that is valid for its name. Without it, a certificate is
-   * not looked at, and a registry that has no TLS is used without. Default true, also on loopback.
+   * not looked at, and a registry that has no TLS is used without. Default true, also on loopback, but for what the
+   * configuration of registries calls insecure.
    */
   tlsVerify?: boolean;
   /**
@@ -28,15 +60,64 @@ export interface RegistryOptions {
   tries?: number;
   /** Wait before the second try, in milliseconds; it doubles with each. Default 1000. */
   retryDelay?: number;
-  /** How long the registry may be silent before a request counts as failed, in milliseconds. Default 30000. */
+  /**
+   * How long the registry may be silent before a request counts as failed, and is tried again, in milliseconds. The time
+   * in which it waits for us does not count. Default 30000.
+   */
   stallTimeout?: number;
+  /**
+   * How long one operation may take in all, its tries and the waits between them among it, in milliseconds: one blob
+   * moved, one manifest read or written, one list read with all its pages, one commit. It then fails with `ERR_TIMEOUT`.
+   * Default 6 hours.
+   */
+  timeout?: number;
+  /** Storage of the signatures that the registry itself cannot hold. Default: none. */
+  lookaside?: Lookaside;
+  /**
+   * Whether signatures in the form of sigstore are read from, and written to, the tag `ALGORITHM-HEX.sig` beside the
+   * image, as cosign does it (containers-registries.d(5), `use-sigstore-attachments`). Default false.
+   */
+  sigstoreAttachments?: boolean;
+  /**
+   * The configuration of registries (mirrors, blocked and insecure registries, short names) instead of the files of
+   * containers-registries.conf(5); false for none at all. Default: the files.
+   */
+  registries?: RegistriesConfig | false;
   /** Environment: proxies, places of files. Default: `process.env`. */
   env?: NodeJS.ProcessEnv;
 }
 
+/** {@link RegistryOptions} and those of writing. */
+export interface RegistrySinkOptions extends RegistryOptions {
+  /**
+   * Repositories of the same registry that may have the blobs, the best first, e.g. the source of a copy: what they have
+   * is mounted instead of uploaded. Those of other registries are left out.
+   */
+  mountFrom?: readonly (string | Reference)[];
+  /**
+   * Bytes of one request of an upload. A registry that wants larger ones gets them. Default: blobs are uploaded in one
+   * request each.
+   */
+  chunkSize?: number;
+  /** Directory of temporary files. Default: `TMPDIR`, else `/var/tmp`. */
+  tmpDir?: string;
+}
+
 /** {@link RegistryOptions} with the defaults of what each request needs. */
 export type Settings = RegistryOptions &
-  Required<Pick<RegistryOptions, 'tlsVerify' | 'realms' | 'tries' | 'retryDelay' | 'stallTimeout' | 'env'>>;
+  Required<
+    Pick<
+      RegistryOptions,
+      | 'tlsVerify'
+      | 'realms'
+      | 'tries'
+      | 'retryDelay'
+      | 'stallTimeout'
+      | 'timeout'
+      | 'sigstoreAttachments'
+      | 'env'
+    >
+  >;
 
 /** Fills in the defaults. */
 export function settingsOf(options: RegistryOptions): Settings {
@@ -47,6 +128,46 @@ export function settingsOf(options: RegistryOptions): Settings {
     tries: options.tries ?? 3,
     retryDelay: options.retryDelay ?? 1000,
     stallTimeout: options.stallTimeout ?? 30_000,
+    timeout: options.timeout ?? 6 * 3_600_000,
+    sigstoreAttachments: options.sigstoreAttachments ?? false,
     env: options.env ?? process.env,
   };
+}
+
+/** The names of the options, checked against their types by the compiler. */
+export const READ_OPTIONS: Readonly<Record<keyof RegistryOptions, true>> = {
+  credentials: true,
+  anonymous: true,
+  registryToken: true,
+  authFile: true,
+  certDir: true,
+  tlsVerify: true,
+  realms: true,
+  tries: true,
+  retryDelay: true,
+  stallTimeout: true,
+  timeout: true,
+  lookaside: true,
+  sigstoreAttachments: true,
+  registries: true,
+  env: true,
+};
+
+/** {@link READ_OPTIONS} for sinks. */
+export const SINK_OPTIONS: Readonly<Record<keyof RegistrySinkOptions, true>> = {
+  ...READ_OPTIONS,
+  mountFrom: true,
+  chunkSize: true,
+  tmpDir: true,
+};
+
+/**
+ * Refuses options that do not exist: a misspelt one must not be silently left out.
+ *
+ * @throws VainaError `ERR_INVALID_OPTION`
+ */
+export function checkNames(options: object, known: Readonly<Record<string, true>>): void {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(known, name));
+  if (unknown !== undefined)
+    throw new VainaError('ERR_INVALID_OPTION', `unknown registry option ${quote(unknown)}`);
 }

@@ -71,9 +71,11 @@ export function unwrapped(error: unknown): unknown {
 }
 
 /** Checks the numbers that the user gave. */
-export function checkPolicy({ tries, retryDelay, stallTimeout }: Settings): void {
+export function checkPolicy({ tries, retryDelay, stallTimeout, timeout }: Settings): void {
   const bad = (name: string): VainaError => new VainaError('ERR_INVALID_OPTION', `${name} is out of range`);
   if (!Number.isInteger(tries) || tries < 1 || tries > 100) throw bad('tries');
   if (!(retryDelay >= 0 && retryDelay <= MAX_WAIT)) throw bad('retryDelay');
   if (!(stallTimeout >= 1 && stallTimeout <= 3_600_000)) throw bad('stallTimeout');
+  // The longest that a timer can take.
+  if (!(timeout >= 1 && timeout <= 2 ** 31 - 1)) throw bad('timeout');
 }

@@ -1,45 +1,62 @@
 import type { Readable } from 'node:stream';
-import { baseMediaType, ACCEPT_MANIFESTS } from '../oci/mediatypes.js';
 import { digestOf, verifyBytes } from '../oci/digest.js';
-import { MAX_MANIFEST_BYTES } from '../oci/limits.js';
 import { formatReference, parseReference, withDefaultTag, type Reference } from '../oci/reference.js';
-import type { Descriptor, Digest, ImageSource, RawManifest, TransferOptions } from '../oci/types.js';
+import type {
+  Descriptor,
+  Digest,
+  ImageSource,
+  RawManifest,
+  Signature,
+  TransferOptions,
+} from '../oci/types.js';
+import { readAttachments } from './attachments.js';
 import { RegistryClient } from './client.js';
-import { downloadBlob } from './download.js';
-import type { RegistryOptions } from './options.js';
-import { retrying, unwrapped } from './retry.js';
-import { readBody } from './transport.js';
+import { within } from './deadline.js';
+import { Downloads } from './downloads.js';
+import { fetchManifest } from './manifests.js';
+import { PlacedSource } from './mirrors.js';
+import { checkNames, READ_OPTIONS, settingsOf, type RegistryOptions } from './options.js';
+import { checkPolicy } from './retry.js';
 
 /**
  * An image in a registry. Nothing is asked before it is read. A reference with a digest is read by the digest, without
- * either by the tag `latest`.
+ * either by the tag `latest`. The configuration of registries (containers-registries.conf(5)) says where it is read from:
+ * at another location, from a mirror, without TLS, or not at all. It keeps the name that was asked for.
  *
- * The source fails with `ERR_NO_SUCH_IMAGE`, `ERR_UNAUTHORIZED`, `ERR_REGISTRY_UNREACHABLE`, `ERR_REGISTRY` or
- * `ERR_DIGEST_MISMATCH`; the first failures of a kind that may pass are tried again.
+ * The source fails with `ERR_NO_SUCH_IMAGE`, `ERR_UNAUTHORIZED`, `ERR_REGISTRY_UNREACHABLE`, `ERR_REGISTRY`,
+ * `ERR_REGISTRY_BLOCKED` or `ERR_DIGEST_MISMATCH`; the first failures of a kind that may pass are tried again.
  *
  * @param reference - a full one; a name without a registry is one of docker.io
  * @throws VainaError `ERR_INVALID_REFERENCE`, `ERR_INVALID_OPTION`
  */
 export function registrySource(reference: string | Reference, options: RegistryOptions = {}): ImageSource {
   const parsed = typeof reference === 'string' ? parseReference(reference) : reference;
-  return new RegistrySource(withDefaultTag(parsed), options);
+  checkNames(options, READ_OPTIONS);
+  checkPolicy(settingsOf(options));
+  return new PlacedSource(
+    withDefaultTag(parsed),
+    options,
+    (place) => new RegistrySource(place.reference, place.options),
+  );
 }
 
 class RegistrySource implements ImageSource {
   readonly name: string;
-  readonly #reference: Reference;
+  readonly reference: Reference;
   readonly #client: RegistryClient;
+  readonly #downloads: Downloads;
 
   constructor(reference: Reference, options: RegistryOptions) {
     this.name = `docker://${formatReference(reference)}`;
-    this.#reference = reference;
+    this.reference = reference;
     this.#client = new RegistryClient(reference.domain, reference.path, options);
+    this.#downloads = new Downloads(this.#client, this.name);
   }
 
-  async manifest(digest = this.#reference.digest, options: TransferOptions = {}): Promise<RawManifest> {
-    const { signal } = options;
-    return this.#reporting(signal, async () => {
-      const { bytes, mediaType } = await this.#fetch(digest ?? this.#reference.tag ?? 'latest', signal);
+  async manifest(digest = this.reference.digest, options: TransferOptions = {}): Promise<RawManifest> {
+    const name = digest ?? this.reference.tag ?? 'latest';
+    return this.#operation(`manifest ${name}`, options.signal, async (signal) => {
+      const { bytes, mediaType } = await fetchManifest(this.#client, name, signal);
       // The header Docker-Content-Digest is only the registry's word.
       if (digest === undefined) return { bytes, mediaType, digest: digestOf(bytes) };
       verifyBytes(bytes, { digest }, `manifest ${digest}`);
@@ -48,32 +65,28 @@ class RegistrySource implements ImageSource {
   }
 
   async blob(descriptor: Descriptor, options: TransferOptions = {}): Promise<Readable> {
-    return downloadBlob(this.#client, descriptor, options.signal);
+    return this.#downloads.open(descriptor, options.signal);
+  }
+
+  async signatures(digest: Digest, options: TransferOptions = {}): Promise<readonly Signature[]> {
+    const { lookaside, sigstoreAttachments } = this.#client.settings;
+    return this.#operation(`signatures of ${digest}`, options.signal, async (signal) => {
+      const beside = (await lookaside?.read(this.reference, digest, { signal })) ?? [];
+      const simple = beside.map((bytes): Signature => ({ kind: 'simple', bytes }));
+      const attached = sigstoreAttachments ? await readAttachments(this.#client, digest, signal) : [];
+      return [...simple, ...attached];
+    });
   }
 
   async close(): Promise<void> {
     await this.#client.close();
   }
 
-  async #fetch(name: string | Digest, signal?: AbortSignal): Promise<{ bytes: Buffer; mediaType: string }> {
-    const { settings } = this.#client;
-    return retrying(settings, signal, async () => {
-      const answer = await this.#client.get(`manifests/${name}`, {
-        signal,
-        headers: { Accept: ACCEPT_MANIFESTS.join(', ') },
-        missing: 'ERR_NO_SUCH_IMAGE',
-      });
-      const bytes = await readBody(answer, MAX_MANIFEST_BYTES, settings.stallTimeout);
-      return { bytes, mediaType: baseMediaType(answer.header('content-type')) };
-    });
-  }
-
-  async #reporting<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw unwrapped(error);
-    }
+  async #operation<T>(
+    what: string,
+    signal: AbortSignal | undefined,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return within(this.#client.settings, `${this.name}: ${what}`, signal, work);
   }
 }

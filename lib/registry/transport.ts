@@ -6,32 +6,44 @@ import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { AxiosStatic } from 'axios';
 import { VainaError } from '../errors.js';
 import { connectionFailure, publicUrl } from './failure.js';
+import { follow } from './location.js';
 import type { Settings } from './options.js';
+import { Patience, sending, type Payload } from './payload.js';
 import { proxyFor } from './proxy.js';
 import { loadCertificates } from './tls.js';
 
+/** The methods of the distribution protocol. */
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
 /** One request. */
 export interface Request {
-  method?: 'GET' | 'HEAD' | 'POST';
+  method?: Method;
   url: URL;
   headers?: Readonly<Record<string, string>>;
   /** Shown to the origin of `url` only, never to where a redirect leads. */
   authorization?: string | undefined;
-  /** Form to post. */
+  /** Form to post. It may hold a secret, so it follows no redirect. */
   form?: URLSearchParams;
+  /** Body to send. */
+  payload?: Payload | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /** One answer. Its body must be read to the end or destroyed. */
 export interface Answer {
+  /** The status. */
   status: number;
   /** Where it came from after redirects. */
   url: URL;
+  /** A header, by its name in lower case. */
   header(name: string): string | undefined;
+  /** The body. */
   body: Readable;
 }
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+/** Those that say that the same method is to be used again. */
+const KEEPS_METHOD = new Set([307, 308]);
 const MAX_REDIRECTS = 10;
 /** Least bytes of an unwanted body that make a new connection cheaper than reading it. */
 const MAX_DRAIN = 64 * 1024;
@@ -51,26 +63,28 @@ export class Transport {
 
   /**
    * Sends a request and follows redirects: not from HTTPS to HTTP, and with the authorization left behind at the first
-   * step to another origin (scheme, host and port).
+   * step to another origin (scheme, host and port). A request that changes something is repeated with its whole body
+   * where the redirect keeps the method (307, 308), and refused where another client would drop it.
    *
    * @throws VainaError or {@link Passing} when no answer comes
    */
   async send(request: Request): Promise<Answer> {
     let { url, authorization } = request;
+    const { method = 'GET', form } = request;
     for (let hops = 0; ; hops++) {
       const answer = await this.#exchange({ ...request, url, authorization });
       const location = answer.header('location');
-      if (!REDIRECTS.has(answer.status) || location === undefined || request.method === 'POST') return answer;
+      if (!REDIRECTS.has(answer.status) || location === undefined || form) return answer;
       discard(answer);
       if (hops === MAX_REDIRECTS)
         throw new VainaError('ERR_REGISTRY', `${publicUrl(request.url)} redirects too often`);
-      const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
-      const plain = next?.protocol === 'http:' && (url.protocol === 'http:' || !this.#settings.tlsVerify);
-      if (!next || (next.protocol !== 'https:' && !plain)) {
-        throw new VainaError('ERR_REGISTRY', `${publicUrl(url)} redirects to a place that is not https`);
+      if (method !== 'GET' && method !== 'HEAD' && !KEEPS_METHOD.has(answer.status)) {
+        throw new VainaError(
+          'ERR_REGISTRY',
+          `${publicUrl(url)} redirects a ${method} with ${answer.status}, which would lose what it is to do`,
+        );
       }
-      // A user in a URL would become a header.
-      next.username = next.password = '';
+      const next = follow(location, url, this.#settings.tlsVerify);
       if (next.origin !== url.origin) authorization = undefined;
       url = next;
     }
@@ -89,8 +103,8 @@ export class Transport {
     const { stallTimeout, env } = this.#settings;
     const agent = await this.#agentFor(url);
     signal?.throwIfAborted();
-    const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(), stallTimeout);
+    const patience = new Patience(stallTimeout);
+    const body = bodyOf(request, patience);
     try {
       const response = await loadAxios().request<Readable>({
         adapter: 'http',
@@ -102,29 +116,32 @@ export class Transport {
           'Accept-Encoding': 'identity',
           ...request.headers,
           ...(request.authorization !== undefined && { Authorization: request.authorization }),
-          ...(request.form && { 'Content-Type': 'application/x-www-form-urlencoded' }),
+          ...body.headers,
         },
-        ...(request.form && { data: request.form.toString() }),
+        data: body.data,
         responseType: 'stream',
         decompress: false,
         maxRedirects: 0,
-        maxBodyLength: Infinity,
+        maxBodyLength: -1,
         validateStatus: () => true,
         proxy: proxyFor(url, env) ?? false,
         [url.protocol === 'https:' ? 'httpsAgent' : 'httpAgent']: agent,
-        signal: signal ? AbortSignal.any([signal, limit.signal]) : limit.signal,
+        signal: signal ? AbortSignal.any([signal, patience.signal]) : patience.signal,
       });
       const headers = response.headers as Record<string, unknown>;
       const header = (name: string): string | undefined => {
         const value = headers[name];
         return typeof value === 'string' ? value : undefined;
       };
+      if (body.stream) abandonUnsent(body.stream, response.data);
       return { status: response.status, url, header, body: response.data };
     } catch (error) {
+      body.stream?.destroy();
       signal?.throwIfAborted();
-      throw connectionFailure(limit.signal.aborted ? stalled(stallTimeout) : error, url);
+      if (body.failure) throw body.failure;
+      throw connectionFailure(patience.signal.aborted ? stalled(stallTimeout) : error, url);
     } finally {
-      clearTimeout(timer);
+      patience.end();
     }
   }
 
@@ -162,6 +179,44 @@ export class Transport {
     if (cert.length === 0) return { own: other, other };
     return { own: new Agent({ ...common, secureContext: contextOf({ ...trusting, cert, key }) }), other };
   }
+}
+
+/** A body as the HTTP library takes it. */
+interface Body {
+  data: string | Buffer | Readable | undefined;
+  headers: Record<string, string>;
+  stream?: Readable;
+  /** Why our own side could not go on. */
+  failure?: Error;
+}
+
+function bodyOf({ method = 'GET', form, payload }: Request, patience: Patience): Body {
+  if (form) {
+    return {
+      data: form.toString(),
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+    };
+  }
+  if (!payload) {
+    const writes = method === 'POST' || method === 'PUT' || method === 'PATCH';
+    return { data: undefined, headers: writes ? { 'Content-Length': '0' } : {} };
+  }
+  const headers = { 'Content-Type': payload.type, 'Content-Length': String(payload.length) };
+  const content = payload.open();
+  if (Buffer.isBuffer(content)) return { data: content, headers };
+  const body: Body = { data: undefined, headers };
+  body.data = body.stream = sending(content, patience);
+  body.stream.once('error', (error) => (body.failure ??= error));
+  return body;
+}
+
+/** A registry may answer before it has read all: once its answer has been read, the connection is of no use. */
+function abandonUnsent(sent: Readable, answer: Readable): void {
+  if (sent.readableEnded) return;
+  const abandon = (): void => {
+    if (!sent.readableEnded) sent.destroy();
+  };
+  answer.once('end', abandon).once('close', abandon);
 }
 
 /**

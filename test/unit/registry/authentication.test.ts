@@ -98,7 +98,7 @@ describe('registry source: authentication', () => {
       return true;
     });
     await pull({ credentials });
-    expect(registry.requests(/manifests/)).to.have.length(2);
+    expect(registry.requests(/manifests\/latest/)).to.have.length(2);
     const wrong = await failure(pull({ credentials: { username: 'user', password: 'wrong' } }));
     expect(wrong.code).to.equal('ERR_UNAUTHORIZED');
     expect(wrong.message).to.include('who are you');

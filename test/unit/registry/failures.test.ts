@@ -21,14 +21,14 @@ describe('registry source: what goes wrong', () => {
     registry.blobs.delete(image.layers[0]?.descriptor.digest as Digest);
     const error = await failure(pull());
     expect(error.code).to.equal('ERR_REGISTRY');
-    expect(error.message).to.include('BLOB_UNKNOWN');
+    expect(error.message).to.include('blob unknown');
     registry.faults.push(
       (_seen, response) => (sendError(response, 403, 'DENIED', 'not \u001b[31myou\n'), true),
     );
     const denied = await failure(pull());
     expect(denied.code).to.equal('ERR_UNAUTHORIZED');
-    expect(denied.message).to.include('DENIED: not \\u001b[31myou').and.not.include('\u001b');
-    expect(registry.requests(/manifests/).length).to.equal(3);
+    expect(denied.message).to.include('denied: not \\u001b[31myou').and.not.include('\u001b');
+    expect(registry.requests(/manifests\/(?!sha256-)/).length).to.equal(3);
   });
 
   it('is unreachable where nobody listens, at once and with no second try', async () => {
@@ -65,7 +65,7 @@ describe('registry source: what goes wrong', () => {
       left = 3;
       const error = await failure(pull());
       expect(error.code).to.equal('ERR_REGISTRY');
-      expect(error.message).to.include(`answered with ${status}: BUSY: later`);
+      expect(error.message).to.include(`answered with ${status}: busy: later`);
     }
     let resets = 2;
     registry.faults.splice(0, 1, ({ url }, response) => {
@@ -100,9 +100,9 @@ describe('registry source: what goes wrong', () => {
 
   it('is noticed when the registry falls silent, before and in a body', async () => {
     registry.faults.push(({ url }) => url.includes('manifests'));
-    const error = await failure(pull({ stallTimeout: 50, tries: 2 }));
+    const error = await failure(pull({ stallTimeout: 300, tries: 2 }));
     expect(error.code).to.equal('ERR_REGISTRY_UNREACHABLE');
-    expect(error.message).to.include('no answer for 0.05 s');
+    expect(error.message).to.include('no answer for 0.3 s');
     let stalls = 2;
     registry.faults.splice(0, 1, ({ url, headers }, response) => {
       if (!url.includes(image.layers[1]?.descriptor.digest ?? '') || stalls-- <= 0) return false;
@@ -112,7 +112,7 @@ describe('registry source: what goes wrong', () => {
       return true;
     });
     stalls = 1;
-    await pull({ stallTimeout: 50 });
+    await pull({ stallTimeout: 300 });
   });
 
   it('is bounded: a manifest, an error or a token of any size', async () => {

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { FakeRegistry, sendRange, type Fault } from '../../support/fake-registry.js';
 import type { TestImage } from '../../support/images.js';
+import { MemorySink } from '../../support/memory-sink.js';
 import { failure } from '../../support/memory-source.js';
 import { useFakeRegistry } from '../../support/fake-pull.js';
 
@@ -50,6 +51,31 @@ describe('registry source: resume', () => {
     await pull({ name: 'test/image:large' });
     expect(requests).to.be.at.least(Math.ceil(size / (128 * 1024)));
     expect(sent).to.be.below(size * 1.2);
+  });
+
+  it('goes on after a cut at every tenth of a blob, and reads hardly anything twice', async () => {
+    const { bytes, descriptor } = large.layers[0] as TestImage['layers'][0];
+    const cuts = Array.from({ length: 9 }, (_, i) => Math.floor((bytes.length * (i + 1)) / 10));
+    let read = 0;
+    registry.faults.push(({ url, headers }, response) => {
+      if (!url.includes(descriptor.digest)) return false;
+      const start = Number(/^bytes=([0-9]+)-$/.exec(headers.range ?? '')?.[1] ?? 0);
+      const end = cuts.shift() ?? bytes.length;
+      read += end - start;
+      response.writeHead(start > 0 ? 206 : 200, {
+        'content-length': bytes.length - start,
+        ...(start > 0 && { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` }),
+      });
+      response.write(bytes.subarray(start, end), () => {
+        if (end < bytes.length) setTimeout(() => response.socket?.destroy(), 5);
+        else response.end();
+      });
+      return true;
+    });
+    const sink = new MemorySink();
+    await pull({ name: 'test/image:large', sink });
+    expect(sink.blobs.get(descriptor.digest)?.equals(bytes)).to.equal(true);
+    expect(read).to.be.below(bytes.length * 1.2);
   });
 
   it('begins again with a registry that does not do ranges', async () => {
