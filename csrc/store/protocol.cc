@@ -83,7 +83,7 @@ bool write_all(int fd, struct iovec* parts, int count) {
 struct ReplyHeader {
   uint32_t length;
   uint16_t request;
-  uint16_t failed;
+  uint16_t kind;  // 0 an answer, 1 a failure, 2 a piece of an answer
   uint32_t tag;
 };
 
@@ -97,6 +97,10 @@ bool send(int fd, ReplyHeader header, const void* body, uint32_t size) {
 
 bool reply(int fd, Request request, uint32_t tag, const void* body, uint32_t size) {
   return send(fd, {0, static_cast<uint16_t>(request), 0, tag}, body, size);
+}
+
+bool reply_piece(int fd, Request request, uint32_t tag, const void* body, uint32_t size) {
+  return send(fd, {0, static_cast<uint16_t>(request), 2, tag}, body, size);
 }
 
 bool reply_error(int fd, Request request, uint32_t tag, const Status& status) {

@@ -20,6 +20,10 @@ enum class Request : uint16_t {
   kRemove = 9,
   kUsage = 10,
   kRead = 11,
+  kList = 12,
+  kContent = 13,
+  kMount = 14,
+  kUnmount = 15,
 };
 
 enum class EntryType : uint8_t {
@@ -31,6 +35,8 @@ enum class EntryType : uint8_t {
   kFifo = 6,
   kWhiteout = 7,
   kOpaque = 8,
+  kFile = 9,     // only in what `list` tells
+  kSocket = 10,  // likewise
 };
 
 // Of `begin`.
@@ -113,6 +119,8 @@ class Input {
 
 // Replies; false when nobody reads them any more.
 bool reply(int fd, Request request, uint32_t tag, const void* body, uint32_t size);
+// A piece of an answer that goes on.
+bool reply_piece(int fd, Request request, uint32_t tag, const void* body, uint32_t size);
 bool reply_error(int fd, Request request, uint32_t tag, const Status& status);
 
 }  // namespace vaina

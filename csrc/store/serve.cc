@@ -2,11 +2,15 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../sys/mount.h"
 #include "../sys/remove_tree.h"
+#include "../sys/syscalls.h"
 #include "../sys/unique_fd.h"
+#include "list.h"
 #include "lookup.h"
 #include "protocol.h"
 #include "resolve.h"
@@ -19,6 +23,7 @@ namespace {
 
 constexpr size_t kMaxLayers = 512;
 constexpr uint32_t kMaxRead = kMaxFrame - kFrameHeader;
+constexpr uint32_t kContentPiece = 256u << 10;
 constexpr int kPipeSize = 1 << 20;
 
 Status malformed() {
@@ -38,6 +43,9 @@ class Server {
   Status remove(Cursor body);
   Status usage(Cursor body, Usage* usage);
   Status read_file(Cursor body, uint32_t* size);
+  Status send(const Frame& frame);
+  Status mount(Cursor body);
+  Status unmount(Cursor body);
   Status unpack(const Frame& frame);
   Unpack* current() { return unpacking_ ? reinterpret_cast<Unpack*>(memory_) : nullptr; }
   void discard();
@@ -169,6 +177,74 @@ Status Server::read_file(Cursor body, uint32_t* size) {
   return fine();
 }
 
+// What is too long for one frame is answered in pieces, and then by an empty answer.
+Status Server::send(const Frame& frame) {
+  Cursor body(frame.body, frame.size);
+  const char* tree = body.text();
+  const char* path = body.text();
+  // `.` is the tree itself.
+  if (!body.at_end() || !is_plain_path(tree) || !root_.ok()) return malformed();
+  if (strcmp(path, ".") != 0 && !is_plain_path(path)) return malformed();
+  UniqueFd fd(open_plain(root_.get(), tree, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  if (!fd.ok()) return failed("open", tree);
+  const Pieces pieces = {out_, frame.request, frame.tag};
+  return frame.request == Request::kList ? list_directory(fd.get(), path, content_, sizeof content_, pieces)
+                                         : send_content(fd.get(), path, content_, kContentPiece, pieces);
+}
+
+// Paths are relative to the current directory: the store has no /proc to give them short names.
+Status mount_overlay(const char* const* lower, uint32_t count, const char* target, int at) {
+  UniqueFd context(sys_fsopen("overlay", kFsopenCloexec));
+  if (!context.ok()) return failed("fsopen");
+  bool one_by_one = true;
+  for (uint32_t i = 0; i < count && one_by_one; i++)
+    one_by_one = sys_fsconfig(context.get(), kFsconfigSetString, "lowerdir+", lower[i], 0) == 0;
+  constexpr unsigned kAttributes = kMountAttrReadonly | kMountAttrNodev | kMountAttrNosuid;
+  if (one_by_one) {
+    if (sys_fsconfig(context.get(), kFsconfigCreate, nullptr, nullptr, 0) != 0) return failed("mount");
+    UniqueFd mount(sys_fsmount(context.get(), kFsmountCloexec, kAttributes));
+    return mount.ok() ? attach(mount.get(), at) : failed("fsmount");
+  }
+  // Before Linux 6.8 all of them have to fit in one page.
+  char options[4096] = "lowerdir=";
+  for (uint32_t i = 0; i < count; i++) {
+    if (strlen(options) + strlen(lower[i]) + 2 > sizeof options) return failed_with(E2BIG, "mount");
+    if (i > 0) strcat(options, ":");
+    strcat(options, lower[i]);
+  }
+  if (::mount("overlay", target, "overlay", MS_RDONLY | MS_NODEV | MS_NOSUID, options) == 0) return fine();
+  return failed("mount");
+}
+
+// The trees on top of each other, read-only, at a directory of the store. The host sees it: this process
+// shares its mounts.
+Status Server::mount(Cursor body) {
+  const char* target = body.text();
+  uint32_t count = body.number<uint32_t>();
+  if (!body.ok() || !is_plain_path(target) || !root_.ok() || count > kMaxLayers) return malformed();
+  UniqueFd at(open_plain(root_.get(), target, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  if (!at.ok()) return failed("open", target);
+  if (fchdir(root_.get()) != 0) return failed("fchdir", target);
+  static const char* lower[kMaxLayers];
+  for (uint32_t i = 0; i < count; i++) {
+    lower[i] = body.text();
+    if (!body.ok() || !is_plain_path(lower[i])) return malformed();
+  }
+  if (!body.at_end()) return malformed();
+  Status status = mount_overlay(lower, count, target, at.get());
+  if (!status.ok()) status.path = target;
+  return status;
+}
+
+Status Server::unmount(Cursor body) {
+  const char* target = body.text();
+  if (!body.at_end() || !is_plain_path(target) || !root_.ok()) return malformed();
+  if (fchdir(root_.get()) != 0) return failed("fchdir", target);
+  // Not mounted any more is as good.
+  if (umount2(target, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT) return fine();
+  return failed("umount", target);
+}
+
 Status Server::unpack(const Frame& frame) {
   Unpack* unpack = current();
   if (unpack == nullptr) return malformed();
@@ -208,7 +284,7 @@ bool Server::handle(const Frame& frame) {
     case Request::kUsage: {
       Usage counted;
       Status status = usage(body, &counted);
-      uint64_t numbers[] = {counted.size, counted.blocks, counted.files};
+      uint64_t numbers[] = {counted.size, counted.blocks, counted.files, counted.mark};
       return answer(frame, status, numbers, sizeof numbers);
     }
     case Request::kRead: {
@@ -216,6 +292,13 @@ bool Server::handle(const Frame& frame) {
       Status status = read_file(body, &size);
       return answer(frame, status, content_, size);
     }
+    case Request::kMount:
+      return answer(frame, mount(body));
+    case Request::kUnmount:
+      return answer(frame, unmount(body));
+    case Request::kList:
+    case Request::kContent:
+      return answer(frame, send(frame));
     default: {
       // Entries are not answered: they come as fast as the pipe takes them. The first failure is told at
       // once, what follows it is skipped.

@@ -286,6 +286,9 @@ Status Unpack::entry(Cursor body) {
       return whiteout(path, meta);
     case EntryType::kOpaque:
       return opaque(path);
+    case EntryType::kFile:
+    case EntryType::kSocket:
+      break;
   }
   return malformed();
 }

@@ -10,6 +10,7 @@ struct Usage {
   uint64_t size = 0;    // bytes of content, as files say
   uint64_t blocks = 0;  // bytes on disk
   uint64_t files = 0;   // names, directories and the top included
+  uint64_t mark = 0;  // differs between trees that differ in a name, type, mode, owner, size, time or device
 };
 
 // Counts a tree, without following links and without crossing mounts. Of a file with n names each name counts

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { rename, unlink } from 'node:fs/promises';
 import { type FileHandle, open } from 'node:fs/promises';
 import { VainaError } from '../errors.js';
-import { algorithmOf, finishDigest, type DigestAlgorithm } from '../oci/digest.js';
+import { algorithmOf, finishDigest, type DigestAlgorithm, type VerifyingStream } from '../oci/digest.js';
 import type { Descriptor, Digest } from '../oci/types.js';
 import { ioFailure } from './io-failure.js';
 import type { StorePaths } from './paths.js';
@@ -18,6 +18,7 @@ export class BlobWriter {
   readonly #expected: Descriptor | undefined;
   readonly #record: (digest: Digest, size: number, mediaType: string) => void;
   readonly #algorithm: DigestAlgorithm;
+  readonly #witness: VerifyingStream | undefined;
   readonly #hash: Hash;
   #size = 0;
   #writing: Promise<unknown> = Promise.resolve();
@@ -30,7 +31,9 @@ export class BlobWriter {
     paths: StorePaths,
     expected: Descriptor | undefined,
     record: (digest: Digest, size: number, mediaType: string) => void,
+    witness: VerifyingStream | undefined,
   ) {
+    this.#witness = witness;
     this.#file = file;
     this.#path = path;
     this.#paths = paths;
@@ -40,15 +43,20 @@ export class BlobWriter {
     this.#hash = createHash(this.#algorithm);
   }
 
-  /** @internal */
+  /**
+   * @param witness - a stream that all of the bytes come from and that holds them against the same digest: then they
+   * are not hashed twice
+   * @internal
+   */
   static async open(
     path: string,
     paths: StorePaths,
     expected: Descriptor | undefined,
     record: (digest: Digest, size: number, mediaType: string) => void,
+    witness?: VerifyingStream,
   ): Promise<BlobWriter> {
     try {
-      return new BlobWriter(await open(path, 'wx', 0o600), path, paths, expected, record);
+      return new BlobWriter(await open(path, 'wx', 0o600), path, paths, expected, record, witness);
     } catch (error) {
       throw ioFailure(error, path);
     }
@@ -59,16 +67,30 @@ export class BlobWriter {
     return this.#size;
   }
 
+  /** The file that is written. */
+  get fd(): number {
+    return this.#file.fd;
+  }
+
+  /**
+   * Takes some bytes that somebody else writes to {@link BlobWriter.fd}, in the order in which they come.
+   *
+   * @throws VainaError `ERR_DIGEST_MISMATCH` when there are more than were announced
+   */
+  note(chunk: Buffer): void {
+    this.#size += chunk.length;
+    if (this.#expected && this.#size > this.#expected.size)
+      throw this.#mismatch(`more than ${this.#expected.size} bytes`);
+    if (!this.#witness) this.#hash.update(chunk);
+  }
+
   /**
    * Takes some bytes; resolves when more may come.
    *
    * @throws VainaError `ERR_DIGEST_MISMATCH` when there are more than were announced, `ERR_NO_SPACE`
    */
   async write(chunk: Buffer): Promise<void> {
-    this.#size += chunk.length;
-    if (this.#expected && this.#size > this.#expected.size)
-      throw this.#mismatch(`more than ${this.#expected.size} bytes`);
-    this.#hash.update(chunk);
+    this.note(chunk);
     await this.#settled();
     this.#writing = writeWhole(this.#file, chunk);
     // It is awaited with the next chunk, or at the end.
@@ -84,7 +106,8 @@ export class BlobWriter {
   async commit(mediaType = this.#expected?.mediaType ?? 'application/octet-stream'): Promise<Descriptor> {
     await this.#settled();
     if (this.#expected && this.#size !== this.#expected.size) throw this.#mismatch(`${this.#size} bytes`);
-    const digest = finishDigest(this.#hash, this.#algorithm);
+    const digest = this.#witness ? this.#witness.verified : finishDigest(this.#hash, this.#algorithm);
+    if (digest === undefined) throw this.#mismatch('bytes that were not verified to their end');
     if (this.#expected && digest !== this.#expected.digest) throw this.#mismatch(`the digest ${digest}`);
     try {
       await this.#file.sync();

@@ -33,9 +33,12 @@ export function writeCommit(database: Database, commit: Commit): void {
     }
     for (const layer of layers) {
       database.run(
-        `INSERT INTO layers (chain_id, diff_id, parent, size, created_at) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT DO NOTHING`,
+        `INSERT INTO layers (chain_id, diff_id, parent, size, created_at, tree_files, tree_size, tree_mark)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET tree_files = coalesce(tree_files, excluded.tree_files),
+           tree_size = coalesce(tree_size, excluded.tree_size), tree_mark = coalesce(tree_mark, excluded.tree_mark)`,
         ...[layer.chainId, layer.diffId, layer.parent ?? null, layer.size, now],
+        ...[layer.record?.files ?? null, layer.record?.size ?? null, layer.record?.mark ?? null],
       );
     }
     database.run(

@@ -96,16 +96,25 @@ export class Content {
     return bytes;
   }
 
-  /** A writer for a blob; with a descriptor it accepts nothing else. */
-  async writer(expected?: Descriptor): Promise<BlobWriter> {
-    return BlobWriter.open(this.#session.path(), this.#paths, expected, (digest, size, mediaType) =>
-      this.#record(digest, size, mediaType),
+  /**
+   * A writer for a blob; with a descriptor it accepts nothing else.
+   *
+   * @param content - where the bytes will come from
+   */
+  async writer(expected?: Descriptor, content?: Readable): Promise<BlobWriter> {
+    const isWitness = content instanceof VerifyingStream && content.expects(expected);
+    return BlobWriter.open(
+      this.#session.path(),
+      this.#paths,
+      expected,
+      (digest, size, mediaType) => this.#record(digest, size, mediaType),
+      isWitness ? content : undefined,
     );
   }
 
   /** Takes in a blob from a stream. */
   async ingest(descriptor: Descriptor, content: Readable): Promise<void> {
-    const writer = await this.writer(descriptor);
+    const writer = await this.writer(descriptor, content);
     try {
       for await (const chunk of content as AsyncIterable<Buffer>) await writer.write(chunk);
       await writer.commit();

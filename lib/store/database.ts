@@ -35,6 +35,7 @@ export class Database {
   readonly #path: string;
   #inTransaction = false;
   #closed = false;
+  #beforeDurable: () => void = () => undefined;
 
   private constructor(driver: Driver, path: string) {
     this.#driver = driver;
@@ -82,6 +83,11 @@ export class Database {
     this.#guard(() => this.#driver.exec(sql));
   }
 
+  /** Calls a function before each transaction that survives a power loss: files follow what these change. */
+  beforeDurable(work: () => void): void {
+    this.#beforeDurable = work;
+  }
+
   /**
    * Runs the function in a transaction that takes the write lock at its start, so that what it reads stays true.
    *
@@ -90,6 +96,7 @@ export class Database {
    */
   transaction<T>(work: () => T, durable = false): T {
     if (this.#inTransaction) return work();
+    if (durable) this.#beforeDurable();
     if (durable) this.exec('PRAGMA synchronous = FULL');
     try {
       this.#guard(() => this.#statement('BEGIN IMMEDIATE').run());

@@ -14,9 +14,13 @@ export const REQUEST = {
   remove: 9,
   usage: 10,
   read: 11,
+  list: 12,
+  content: 13,
+  mount: 14,
+  unmount: 15,
 } as const;
 
-/** What an `entry` makes. */
+/** What an `entry` makes; `file` and `socket` are only told of. */
 export const MAKE = {
   directory: 1,
   symlink: 2,
@@ -26,6 +30,8 @@ export const MAKE = {
   fifo: 6,
   whiteout: 7,
   opaque: 8,
+  file: 9,
+  socket: 10,
 } as const;
 
 export const FRAME_HEADER = 12;

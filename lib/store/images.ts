@@ -1,6 +1,7 @@
 import { VainaError } from '../errors.js';
 import { formatReference, parseReference, referenceCandidates, repositoryOf } from '../oci/reference.js';
-import type { Digest, ImageConfig, Manifest } from '../oci/types.js';
+import { hostPlatform, matchPlatform } from '../oci/platform.js';
+import type { Digest, ImageConfig, Index, Manifest } from '../oci/types.js';
 import { quote } from '../util/text.js';
 import type { Database, SqlRow } from './database.js';
 
@@ -11,6 +12,8 @@ export class ImageRow {
   /** Digest of its manifest; of several, the one that came last. */
   readonly digest: Digest;
   readonly mediaType: string;
+  /** Bytes of the manifest. */
+  readonly manifestSize: number;
   /** The index that led to the manifest. */
   readonly indexDigest?: Digest;
   /** When it was made, as it says itself. */
@@ -38,6 +41,7 @@ export class ImageRow {
     this.names = names;
     this.#config = row['config'] as string;
     this.#manifest = row['content'] as string;
+    this.manifestSize = Buffer.byteLength(this.#manifest);
   }
 
   /** Its configuration. Checked when it came; parsed when it is first asked for. */
@@ -101,9 +105,11 @@ export class Images {
     return this.#one('images.id = ?', id);
   }
 
-  /** The image that has this full reference as a name. */
+  /** The image that has this full reference as a name; of a manifest list, its image for this host. */
   byName(name: string): ImageRow | undefined {
-    return this.#one('images.id = (SELECT image_id FROM image_names WHERE name = ?)', name);
+    return (
+      this.#one('images.id = (SELECT image_id FROM image_names WHERE name = ?)', name) ?? this.#ofList(name)
+    );
   }
 
   /**
@@ -135,6 +141,11 @@ export class Images {
     throw new VainaError('ERR_NO_SUCH_IMAGE', `no image with name or id ${quote(nameOrId)}`, {
       subject: nameOrId,
     });
+  }
+
+  /** Whether there is a row of this image, even a damaged one that {@link Images.get} cannot show. */
+  isKnown(id: string): boolean {
+    return this.#database.get('SELECT 1 FROM images WHERE id = ?', id) !== undefined;
   }
 
   /** /etc/passwd and /etc/group of the unpacked image, where it has them and they are not unreasonably large. */
@@ -172,6 +183,33 @@ export class Images {
     return changed;
   }
 
+  /** Every name, with its image and the manifest that it names; sorted. */
+  names(): { name: string; imageId: string; digest: Digest }[] {
+    return this.#database.all('SELECT name, image_id, digest FROM image_names ORDER BY name').map((row) => ({
+      name: row['name'] as string,
+      imageId: row['image_id'] as string,
+      digest: row['digest'] as Digest,
+    }));
+  }
+
+  /** Whether a blob is among what the image keeps: layers, configuration, manifests. */
+  hasBlob(id: string, digest: Digest): boolean {
+    const row = this.#database.get(
+      'SELECT 1 FROM image_blobs WHERE image_id = ? AND digest = ?',
+      ...[id, digest],
+    );
+    return row !== undefined;
+  }
+
+  /** Whether this is a manifest of the image, or an index that led to one. */
+  hasManifest(id: string, digest: Digest): boolean {
+    const row = this.#database.get(
+      'SELECT 1 FROM manifests WHERE image_id = ? AND (digest = ? OR index_digest = ?)',
+      ...[id, digest, digest],
+    );
+    return row !== undefined;
+  }
+
   /** The chain ids of an image's layers, the lowest first. */
   layersOf(id: string): string[] {
     const rows = this.#database.all(
@@ -191,8 +229,27 @@ export class Images {
     );
   }
 
-  #one(condition: string, value: string): ImageRow | undefined {
-    const row = this.#database.get(`${SELECT} WHERE ${condition}`, value);
+  #ofList(name: string): ImageRow | undefined {
+    const list = this.#database.get(
+      'SELECT id, content FROM lists WHERE id = (SELECT list_id FROM list_names WHERE name = ?)',
+      name,
+    );
+    if (!list) return undefined;
+    const { manifests } = JSON.parse(list['content'] as string) as Index;
+    const chosen = matchPlatform(manifests, hostPlatform());
+    return (
+      chosen &&
+      this.#one(
+        `images.id = (SELECT manifests.image_id FROM manifests JOIN list_images USING (image_id)
+         WHERE manifests.digest = ? AND list_id = ?)`,
+        chosen.digest,
+        list['id'] as string,
+      )
+    );
+  }
+
+  #one(condition: string, ...values: string[]): ImageRow | undefined {
+    const row = this.#database.get(`${SELECT} WHERE ${condition}`, ...values);
     if (!row) return undefined;
     const names = this.#database.all(
       'SELECT name FROM image_names WHERE image_id = ? ORDER BY name',
@@ -244,6 +301,7 @@ export class Images {
 
 /** Writes a name, in a transaction of the caller. */
 export function setName(database: Database, name: string, imageId: string, digest: Digest): void {
+  database.run('DELETE FROM list_names WHERE name = ?', name);
   database.run(
     `INSERT INTO image_names (name, image_id, digest) VALUES (?, ?, ?)
      ON CONFLICT (name) DO UPDATE SET image_id = excluded.image_id, digest = excluded.digest`,

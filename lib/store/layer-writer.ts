@@ -1,14 +1,13 @@
 import { FRAME_HEADER, FrameWriter, MAX_FRAME, type Meta, metaSize, REQUEST } from './frames.js';
 import type { Entry } from './tar/entry.js';
+import { OPAQUE_NAME as OPAQUE, WHITEOUT_PREFIX as WHITEOUT } from './reserved.js';
 import { refused, show } from './tar/malformed.js';
 import type { TarHandler } from './tar/reader.js';
 import type { Xattr } from './tar/pax.js';
-import type { StorageWorker } from './worker.js';
+import type { TreeRequests } from './tree-requests.js';
 
 const SLASH = 0x2f;
-const WHITEOUT = Buffer.from('.wh.');
 const AUFS = Buffer.from('.wh..wh.');
-const OPAQUE = Buffer.from('.wh..wh..opq');
 const DEFAULT_ACL = 'system.posix_acl_default';
 const NONE = Buffer.alloc(0);
 const NO_DEVICE = { major: 0, minor: 0 };
@@ -22,7 +21,7 @@ const BLOCK = 256 * 1024;
  * overlay's whiteouts and opaque directories, and what entries inside a directory would change of it comes last.
  */
 export class LayerWriter implements TarHandler {
-  readonly #worker: StorageWorker;
+  readonly #tree: TreeRequests;
   #file: Entry | undefined;
   /** Requests for the end, one frame after another. */
   readonly #later: FrameWriter[] = [];
@@ -30,8 +29,8 @@ export class LayerWriter implements TarHandler {
   /** Entries written, whiteouts included. */
   entries = 0;
 
-  constructor(worker: StorageWorker) {
-    this.#worker = worker;
+  constructor(tree: TreeRequests) {
+    this.#tree = tree;
   }
 
   entry(entry: Entry): void {
@@ -42,31 +41,27 @@ export class LayerWriter implements TarHandler {
     this.entries++;
     if (entry.type === 'file') {
       this.#file = entry;
-      this.#worker.file(path);
+      this.#tree.file(path);
     } else if (entry.type === 'directory') {
       this.#directory(entry);
     } else {
-      this.#worker.entry(entry.type, path, entry.target, entry, entry);
+      this.#tree.entry(entry.type, path, entry.target, entry, entry);
     }
   }
 
   data(bytes: Buffer, offset: number): void {
-    if (this.#file) this.#worker.data(bytes, offset);
+    if (this.#file) this.#tree.data(bytes, offset);
   }
 
   end(): void {
     const file = this.#file;
     this.#file = undefined;
-    if (file) this.#worker.end(file.size, file);
+    if (file) this.#tree.end(file.size, file);
   }
 
-  /** Sends what was kept for the end. */
-  async finish(): Promise<void> {
-    for (const { bytes, at } of this.#later) {
-      this.#worker.frames(bytes.subarray(0, at));
-      await this.#worker.drain();
-    }
-    await this.#worker.finish();
+  /** The requests that were kept for the end, in pieces. */
+  late(): Buffer[] {
+    return this.#later.map(({ bytes, at }) => bytes.subarray(0, at));
   }
 
   #directory(entry: Entry): void {
@@ -75,7 +70,7 @@ export class LayerWriter implements TarHandler {
     const late = entry.xattrs.filter(isAcl);
     const now =
       late.length === 0 ? entry : { ...entry, xattrs: entry.xattrs.filter((xattr) => !isAcl(xattr)) };
-    this.#worker.entry('directory', entry.path, NONE, NO_DEVICE, now);
+    this.#tree.entry('directory', entry.path, NONE, NO_DEVICE, now);
     this.#keep(entry.path, { ...entry, xattrs: late });
   }
 
@@ -107,13 +102,13 @@ export class LayerWriter implements TarHandler {
     if (!startsWith(path, WHITEOUT, slash + 1)) return false;
     const name = path.subarray(slash + 1);
     if (name.equals(OPAQUE)) {
-      this.#worker.entry('opaque', path, NONE, NO_DEVICE, entry);
+      this.#tree.entry('opaque', path, NONE, NO_DEVICE, entry);
     } else if (!startsWith(path, AUFS, slash + 1)) {
       const hidden = name.subarray(WHITEOUT.length).toString('latin1');
       if (hidden === '' || hidden === '.' || hidden === '..')
         throw refused(`${show(path)} is a whiteout of nothing`);
       const target = Buffer.concat([path.subarray(0, slash + 1), name.subarray(WHITEOUT.length)]);
-      this.#worker.entry('whiteout', target, NONE, NO_DEVICE, entry);
+      this.#tree.entry('whiteout', target, NONE, NO_DEVICE, entry);
     }
     this.entries++;
     return true;

@@ -3,6 +3,7 @@ import { VainaError } from '../errors.js';
 import type { Digest } from '../oci/types.js';
 import type { Database } from './database.js';
 import type { StorePaths } from './paths.js';
+import type { Usage } from './worker.js';
 
 /** An unpacked layer. */
 export interface LayerRow {
@@ -15,7 +16,12 @@ export interface LayerRow {
   size: number;
   /** Milliseconds since the epoch. */
   createdAt: number;
+  /** What its tree was when it was unpacked; absent for one of an older engine. */
+  record?: TreeRecord;
 }
+
+/** What shows that a tree is as it was: a part of what the storage worker counts. */
+export type TreeRecord = Pick<Usage, 'size' | 'files' | 'mark'>;
 
 /** The unpacked layers of the store. */
 export class Layers {
@@ -37,6 +43,14 @@ export class Layers {
   /** All layers. */
   list(): LayerRow[] {
     return this.#database.all('SELECT * FROM layers ORDER BY created_at, chain_id').map(toRow);
+  }
+
+  /** Remembers what the tree of a layer is. */
+  setRecord(chainId: string, { size, files, mark }: TreeRecord): void {
+    this.#database.run(
+      'UPDATE layers SET tree_files = ?, tree_size = ?, tree_mark = ? WHERE chain_id = ?',
+      ...[files, size, mark, chainId],
+    );
   }
 
   /** The tree of a layer. */
@@ -68,5 +82,14 @@ function toRow(row: Record<string, unknown>): LayerRow {
     ...(row['parent'] === null ? {} : { parent: row['parent'] as string }),
     size: Number(row['size']),
     createdAt: Number(row['created_at']),
+    ...(row['tree_mark'] === null
+      ? {}
+      : {
+          record: {
+            size: Number(row['tree_size']),
+            files: Number(row['tree_files']),
+            mark: row['tree_mark'] as string,
+          },
+        }),
   };
 }

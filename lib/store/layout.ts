@@ -16,6 +16,12 @@ import type { Session } from './session.js';
  * Call it with the layout's lock held: who reads first must write first.
  */
 export function writeLayout(database: Database, paths: StorePaths, session: Session, native: Native): void {
+  for (const { path, text } of layoutFiles(database, paths)) writeLayoutFile(path, text, session);
+  native.fsync(paths.images);
+}
+
+/** What `oci-layout` and `index.json` have to be. */
+export function layoutFiles(database: Database, paths: StorePaths): { path: string; text: string }[] {
   const manifests = database
     .all(
       `SELECT image_names.name, layout_digest, layout_size
@@ -28,11 +34,24 @@ export function writeLayout(database: Database, paths: StorePaths, session: Sess
       size: Number(row['layout_size']),
       ...(row['name'] === null ? {} : { annotations: { 'org.opencontainers.image.ref.name': row['name'] } }),
     }));
-  const index = { schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests };
-  writeLayoutFile(join(paths.images, 'index.json'), JSON.stringify(index), session);
-  const marker = join(paths.images, 'oci-layout');
-  if (!existsSync(marker)) writeLayoutFile(marker, '{"imageLayoutVersion":"1.0.0"}', session);
-  native.fsync(paths.images);
+  // Docker's lists lead to manifests that programs which read layouts do not look for.
+  const lists = database
+    .all(
+      `SELECT name, digest, length(CAST(content AS BLOB)) AS size FROM lists LEFT JOIN list_names ON list_id = id
+       WHERE media_type = ? ORDER BY name, digest`,
+      MEDIA.ociIndex,
+    )
+    .map((row) => ({
+      mediaType: MEDIA.ociIndex,
+      digest: row['digest'],
+      size: Number(row['size']),
+      ...(row['name'] === null ? {} : { annotations: { 'org.opencontainers.image.ref.name': row['name'] } }),
+    }));
+  const index = { schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: [...manifests, ...lists] };
+  return [
+    { path: join(paths.images, 'index.json'), text: JSON.stringify(index) },
+    { path: join(paths.images, 'oci-layout'), text: '{"imageLayoutVersion":"1.0.0"}' },
+  ];
 }
 
 function writeLayoutFile(path: string, text: string, session: Session): void {

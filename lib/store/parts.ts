@@ -17,12 +17,14 @@ export interface StoreParts {
   readonly layers: Layers;
   /** Keeps garbage from being collected. */
   lockTransfers(signal?: AbortSignal): Promise<Lock>;
+  /** Takes that lock exclusively, if that is possible at once: then nothing is on its way in or out. */
+  tryStopTransfers(): Lock | undefined;
   /** Runs a function with a storage worker of its own. */
   withWorker<T>(work: (worker: StorageWorker) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Removes a tree of the session. */
   removeTemporary(directory: string): Promise<void>;
   /** Removes blobs and layers that nobody refers to, unless a transfer is on its way. */
-  collectGarbage(): Promise<void>;
+  collectGarbage(): Promise<unknown>;
   /** Brings the OCI layout up to date. */
   writeLayout(): Promise<void>;
   /** A path as the storage worker wants it. */

@@ -12,6 +12,10 @@ export class StorePaths {
   readonly layers: string;
   /** Half-made things, by session. */
   readonly temporary: string;
+  /** What was damaged and is kept, by repairs. Made when it is needed. */
+  readonly quarantine: string;
+  /** Room for what makes room. */
+  readonly reserve: string;
 
   constructor(root: string) {
     this.root = root;
@@ -19,6 +23,8 @@ export class StorePaths {
     this.images = join(root, 'images');
     this.layers = join(root, 'layers');
     this.temporary = join(root, 'tmp');
+    this.quarantine = join(root, 'quarantine');
+    this.reserve = join(root, 'reserve');
   }
 
   /** The file of a blob. */

@@ -80,6 +80,91 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX containers_by_image ON containers (image_id);
   `,
+  `
+  CREATE TABLE registry_repositories (
+    name          TEXT PRIMARY KEY,
+    created_at    INTEGER NOT NULL     -- milliseconds since the epoch
+  ) STRICT;
+
+  CREATE TABLE registry_blobs (
+    repository    TEXT NOT NULL REFERENCES registry_repositories ON DELETE CASCADE,
+    digest        TEXT NOT NULL REFERENCES blobs,
+    used_at       INTEGER NOT NULL,    -- when a client pushed it or asked for it last
+    PRIMARY KEY (repository, digest)
+  ) STRICT;
+  CREATE INDEX registry_blobs_by_digest ON registry_blobs (digest);
+
+  CREATE TABLE registry_manifests (
+    repository    TEXT NOT NULL REFERENCES registry_repositories ON DELETE CASCADE,
+    digest        TEXT NOT NULL REFERENCES blobs,
+    media_type    TEXT NOT NULL,       -- as it was pushed
+    size          INTEGER NOT NULL,
+    artifact_type TEXT,                -- what the list of referrers says
+    subject       TEXT,                -- a digest; the manifest need not exist
+    annotations   TEXT,                -- JSON
+    pushed_at     INTEGER NOT NULL,
+    PRIMARY KEY (repository, digest)
+  ) STRICT;
+  CREATE INDEX registry_manifests_by_digest ON registry_manifests (digest);
+  CREATE INDEX registry_manifests_by_subject ON registry_manifests (repository, subject, digest);
+
+  CREATE TABLE registry_tags (
+    repository    TEXT NOT NULL,
+    tag           TEXT NOT NULL,
+    digest        TEXT NOT NULL,
+    checked_at    INTEGER NOT NULL,    -- when it was pushed, or the upstream said so last
+    PRIMARY KEY (repository, tag),
+    FOREIGN KEY (repository, digest) REFERENCES registry_manifests ON DELETE CASCADE
+  ) STRICT;
+  CREATE INDEX registry_tags_by_manifest ON registry_tags (repository, digest);
+
+  CREATE TABLE registry_references (
+    repository    TEXT NOT NULL,
+    manifest      TEXT NOT NULL,       -- a digest
+    digest        TEXT NOT NULL,       -- of a blob or manifest that it refers to; it need not exist
+    size          INTEGER NOT NULL,
+    PRIMARY KEY (repository, manifest, digest),
+    FOREIGN KEY (repository, manifest) REFERENCES registry_manifests ON DELETE CASCADE
+  ) STRICT;
+  CREATE INDEX registry_references_by_digest ON registry_references (repository, digest);
+  `,
+  `
+  -- What the worker's \`usage\` counted when the layer was unpacked; null for a layer that came before it was counted.
+  ALTER TABLE layers ADD COLUMN tree_files INTEGER;
+  ALTER TABLE layers ADD COLUMN tree_size  INTEGER;
+  ALTER TABLE layers ADD COLUMN tree_mark  TEXT;
+  `,
+  `
+  CREATE TABLE lists (
+    id            TEXT PRIMARY KEY,    -- hexadecimal, random
+    digest        TEXT NOT NULL,       -- of the index
+    media_type    TEXT NOT NULL,
+    stored_at     INTEGER NOT NULL,    -- milliseconds since the epoch
+    content       TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX lists_by_digest ON lists (digest);
+
+  CREATE TABLE list_names (
+    name          TEXT PRIMARY KEY,    -- a full reference; no image has the same one
+    list_id       TEXT NOT NULL REFERENCES lists ON DELETE CASCADE
+  ) STRICT;
+  CREATE INDEX list_names_by_list ON list_names (list_id);
+
+  CREATE TABLE list_blobs (            -- the index, indexes below it, artifacts with their blobs
+    list_id       TEXT NOT NULL REFERENCES lists ON DELETE CASCADE,
+    digest        TEXT NOT NULL REFERENCES blobs,
+    PRIMARY KEY (list_id, digest)
+  ) STRICT;
+  CREATE INDEX list_blobs_by_digest ON list_blobs (digest);
+
+  CREATE TABLE list_images (
+    list_id       TEXT NOT NULL REFERENCES lists ON DELETE CASCADE,
+    image_id      TEXT NOT NULL REFERENCES images ON DELETE RESTRICT,
+    brought       INTEGER NOT NULL,    -- whether it came with the list, and goes with it unless it got a name
+    PRIMARY KEY (list_id, image_id)
+  ) STRICT;
+  CREATE INDEX list_images_by_image ON list_images (image_id);
+  `,
 ];
 
 /**

@@ -22,10 +22,17 @@ export class Session {
     this.#native = native;
   }
 
+  /**
+   * Makes the directory, if that was not done: before something is changed that others have to bring to its end should
+   * this process be killed. That is how they know.
+   */
+  begin(): string {
+    return (this.#directory ??= this.#make());
+  }
+
   /** A path that nothing has yet. The directory is made at the first call. */
   path(): string {
-    this.#directory ??= this.#make();
-    return join(this.#directory, String(this.#count++));
+    return join(this.begin(), String(this.#count++));
   }
 
   /** Puts a file or directory out of the way, and tells where it is now; undefined when it does not exist. */
@@ -73,8 +80,9 @@ export class Session {
   #make(): string {
     for (;;) {
       const directory = join(this.#temporary, randomBytes(8).toString('hex'));
+      let fd = -1;
       try {
-        const fd = this.#native.tryLock(directory + LOCK, true);
+        fd = this.#native.tryLock(directory + LOCK, true);
         // Somebody may have taken the new file for one that was left over.
         if (fd < 0) continue;
         if (fstatSync(fd).nlink === 0) {
@@ -85,6 +93,10 @@ export class Session {
         this.#lock = fd;
         return directory;
       } catch (error) {
+        if (fd >= 0) {
+          unlinkQuietly(directory + LOCK);
+          this.#native.close(fd);
+        }
         throw ioFailure(error, directory);
       }
     }

@@ -1,12 +1,13 @@
 import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
 import { hexOf } from '../oci/digest.js';
 import { MEDIA } from '../oci/mediatypes.js';
 import type {
   BlobRole,
   CommittedImage,
+  CommittedManifest,
   Descriptor,
   Digest,
   ImageSink,
@@ -15,9 +16,12 @@ import type {
   TransferOptions,
 } from '../oci/types.js';
 import { chainIds } from './chain.js';
-import { writeCommit } from './commit.js';
+import { type Commit, writeCommit } from './commit.js';
+import type { Database } from './database.js';
 import { layoutManifest } from './layout.js';
 import { ioFailure } from './io-failure.js';
+import type { TreeRecord } from './layers.js';
+import { writeList } from './lists.js';
 import type { Lock } from './locks.js';
 import type { StoreParts } from './parts.js';
 import { unpackLayer } from './unpack.js';
@@ -32,6 +36,8 @@ export interface BuiltLayer {
   size: number;
   /** The directory it was built in; absent when it is in its place. */
   directory?: string;
+  /** What its tree is, where it was built. */
+  record?: TreeRecord;
 }
 
 /** A layer that was taken without an announcement. */
@@ -60,7 +66,7 @@ const PROGRESS_INTERVAL_MS = 100;
  */
 export class StoreSink implements ImageSink {
   readonly name: string;
-  readonly takes: SinkTakes = { indexes: false };
+  readonly takes: SinkTakes = { indexes: true };
   readonly #parts: StoreParts;
   readonly #options: SinkOptions;
   readonly #built = new Map<string, BuiltLayer>();
@@ -101,7 +107,7 @@ export class StoreSink implements ImageSink {
     const chain = chainIds([...about.parents, about.diffId]);
     const chainId = chain.at(-1) as string;
     const parent = chain.at(-2);
-    const raw = await this.#parts.content.writer(descriptor);
+    const raw = await this.#parts.content.writer(descriptor, content);
     try {
       const progress = unpackProgress(descriptor, options);
       const build = { chainId, diffId: about.diffId, ...(parent === undefined ? {} : { parent }) };
@@ -132,6 +138,8 @@ export class StoreSink implements ImageSink {
     const raw = await parts.content.writer();
     const directory = parts.session.path();
     try {
+      // Who waits for bytes that do not come would never know.
+      if (options.signal) addAbortSignal(options.signal, content);
       makeTree(directory);
       const { diffId, size, compression } = await parts.withWorker(async (worker) => {
         await worker.begin(parts.relative(join(directory, 'diff')));
@@ -152,16 +160,47 @@ export class StoreSink implements ImageSink {
     }
   }
 
-  /** Makes the image visible: everything is made durable, then one transaction tells of it. */
+  /**
+   * Makes an image visible, or an index with all that was copied of it: everything is made durable, then one transaction
+   * tells of it. Images of an index are unpacked as they come, whatever their platform; artifacts stay blobs.
+   */
   async commit(image: CommittedImage): Promise<void> {
     await this.#begin();
     const parts = this.#parts;
-    const { signal } = this.#options;
-    const [only, ...others] = image.manifests;
-    if (only?.config === undefined || others.length > 0) {
-      throw new VainaError('ERR_UNSUPPORTED', `${this.name}: the store takes one container image at a time`);
+    const { signal, names = [] } = this.#options;
+    const single = image.manifests.length === 1 && image.manifests[0]?.raw.digest === image.top.digest;
+    if (single && image.manifests[0]?.config === undefined) {
+      throw new VainaError(
+        'ERR_UNSUPPORTED',
+        `${this.name}: the store takes no artifact that is in no index`,
+      );
     }
-    const { raw, manifest, config } = only;
+    this.#left = true;
+    const commits: Commit[] = [];
+    const others: Descriptor[] = [];
+    for (const one of image.manifests) {
+      if (one.config)
+        commits.push(await this.#prepare(one, one.config, single ? image.origin : image.top, signal));
+      else others.push(await this.#keep(one.raw), one.manifest.config, ...one.manifest.layers);
+    }
+    if (!single) for (const raw of [image.top, ...image.indexes]) others.push(await this.#keep(raw));
+    signal?.throwIfAborted();
+    this.#publish(commits.flatMap(({ layers }) => layers));
+    parts.database.transaction(() => {
+      const images = commits.map(({ id }) => ({ id, brought: !isKnown(parts.database, id) }));
+      for (const commit of commits) writeCommit(parts.database, { ...commit, names: single ? names : [] });
+      if (!single) writeList(parts.database, { raw: image.top, blobs: others, images, names });
+    }, true);
+    await parts.writeLayout();
+  }
+
+  /** All that the catalogue is told of one image. */
+  async #prepare(
+    { raw, manifest }: CommittedManifest,
+    config: NonNullable<CommittedManifest['config']>,
+    index: RawManifest | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Commit> {
     const diffIds = config.parsed.rootfs.diff_ids;
     if (diffIds.length !== manifest.layers.length) {
       throw new VainaError(
@@ -169,31 +208,23 @@ export class StoreSink implements ImageSink {
         `the manifest has ${manifest.layers.length} layers, the configuration ${diffIds.length}`,
       );
     }
-    this.#left = true;
     const blobs: Descriptor[] = [config.descriptor, ...manifest.layers];
     const layout = layoutManifest(raw);
-    const manifests = [raw, ...(image.origin ? [image.origin] : []), ...(layout === raw ? [] : [layout])];
-    for (const one of manifests) {
-      await parts.content.ingestBytes(one.bytes, one.mediaType, one.digest);
-      blobs.push(descriptorOf(one));
-    }
-    await parts.content.ingestBytes(config.bytes, config.descriptor.mediaType, config.descriptor.digest);
+    for (const one of [raw, ...(index ? [index] : []), ...(layout === raw ? [] : [layout])])
+      blobs.push(await this.#keep(one));
+    const { bytes, descriptor } = config;
+    await this.#parts.content.ingestBytes(bytes, descriptor.mediaType, descriptor.digest);
     const layers = await this.#completeLayers(manifest.layers, diffIds, signal);
-    const userFiles = await this.#readUserFiles(layers, signal);
-    signal?.throwIfAborted();
-    this.#publish(layers);
-    writeCommit(parts.database, {
-      id: hexOf(config.descriptor.digest),
-      raw,
-      config,
-      ...(image.origin && { origin: image.origin.digest }),
-      blobs,
-      layers,
-      names: this.#options.names ?? [],
-      layout,
-      userFiles,
-    });
-    await parts.writeLayout();
+    const userFiles = await this.#examine(layers, signal);
+    return {
+      ...{ id: hexOf(descriptor.digest), raw, config, blobs, layers, layout, userFiles, names: [] },
+      ...(index && { origin: index.digest }),
+    };
+  }
+
+  async #keep(raw: RawManifest): Promise<Descriptor> {
+    await this.#parts.content.ingestBytes(raw.bytes, raw.mediaType, raw.digest);
+    return descriptorOf(raw);
   }
 
   /** Ends the transfer. What nobody refers to is removed, unless other transfers are on their way. Idempotent. */
@@ -233,7 +264,11 @@ export class StoreSink implements ImageSink {
       );
     };
     if (parts.layers.get(layer.chainId) || this.#built.has(layer.chainId)) {
-      check((await unpackLayer(content, options)).diffId);
+      try {
+        check((await unpackLayer(content, options)).diffId);
+      } catch (error) {
+        throw ioFailure(error, parts.paths.temporary);
+      }
       return accept();
     }
     const directory = parts.session.path();
@@ -282,7 +317,8 @@ export class StoreSink implements ImageSink {
     return layers;
   }
 
-  async #readUserFiles(
+  /** Counts the trees that were built, and reads what is kept beside the catalogue's row of the image. */
+  async #examine(
     layers: readonly BuiltLayer[],
     signal?: AbortSignal,
   ): Promise<{ passwd?: string; group?: string }> {
@@ -296,6 +332,10 @@ export class StoreSink implements ImageSink {
     );
     trees.reverse();
     return this.#parts.withWorker(async (worker) => {
+      for (const layer of layers) {
+        if (layer.directory === undefined || layer.record) continue;
+        layer.record = await worker.usage(this.#parts.relative(join(layer.directory, 'diff')));
+      }
       const read = async (path: string): Promise<string | undefined> => {
         try {
           return (await worker.read(trees, path, USER_FILE_LIMIT))?.toString('utf8');
@@ -323,10 +363,16 @@ export class StoreSink implements ImageSink {
         const { code } = error as NodeJS.ErrnoException;
         // Another transfer was faster; ours is removed when this one is closed.
         if (code !== 'EEXIST' && code !== 'ENOTEMPTY') throw ioFailure(error, paths.layer(layer.chainId));
+        // Directories that no archive names have the time of their making: theirs is another tree.
+        delete layer.record;
       }
     }
     native.fsync(paths.layers);
   }
+}
+
+function isKnown(database: Database, id: string): boolean {
+  return database.get('SELECT 1 FROM images WHERE id = ?', id) !== undefined;
 }
 
 /** The directory of a layer, for its tree to be written in. */

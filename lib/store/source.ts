@@ -7,11 +7,11 @@ import type { ImageRow } from './images.js';
 /** Reads an image of the store, to be pushed, saved or copied. */
 export class StoreSource implements ImageSource {
   readonly name: string;
-  readonly #image: ImageRow;
+  readonly #image: Pick<ImageRow, 'id' | 'digest' | 'names'>;
   readonly #content: Content;
 
   /** @internal */
-  constructor(image: ImageRow, content: Content) {
+  constructor(image: Pick<ImageRow, 'id' | 'digest' | 'names'>, content: Content) {
     this.#image = image;
     this.#content = content;
     this.name = image.names[0] ?? `image ${image.id}`;

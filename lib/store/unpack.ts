@@ -1,26 +1,17 @@
-import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { Duplex, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
-import { decompressor, detectCompression, MAGIC_BYTES } from '../oci/compression.js';
-import { finishDigest } from '../oci/digest.js';
-import type { Digest } from '../oci/types.js';
-import { LayerWriter } from './layer-writer.js';
-import { TarReader } from './tar/reader.js';
+import { LayerPipe, type TreeTarget, type Unpacked } from './layer-pipe.js';
+import { ThreadPipe } from './thread-pipe.js';
+import { startThread } from './threads.js';
 import type { StorageWorker } from './worker.js';
 
-/** What came out of a layer. */
-export interface Unpacked {
-  /** Digest of the decompressed archive. */
-  diffId: Digest;
-  /** Bytes of the decompressed archive. */
-  size: number;
-  compression: 'none' | 'gzip' | 'zstd';
-}
-
-/** Takes a layer's bytes as they come. */
-interface Taker {
+/** Takes a layer's bytes as they come, and keeps them. */
+export interface RawTaker {
+  /** Takes some bytes and writes them down; resolves when more may come. */
   write(chunk: Buffer): Promise<void>;
+  /** Takes bytes that somebody else writes to {@link RawTaker.fd}, in order. */
+  note(chunk: Buffer): void;
+  readonly fd: number;
 }
 
 /** Where a layer goes. */
@@ -28,15 +19,27 @@ export interface UnpackOptions {
   /** Names the layer in messages. */
   what: string;
   /** Gets the bytes as they came, before they are decompressed. */
-  raw?: Taker;
+  raw?: RawTaker;
   /** Writes the tree; it has begun one. Without it the layer is only read. */
   worker?: StorageWorker;
   /** Called with the number of compressed bytes that were unpacked. */
   onProgress?: (bytes: number) => void;
+  /** From how many bytes on a thread does the work. Default 1 MiB: below that it is done before a thread has started. */
+  threadFrom?: number;
+}
+
+const THREAD_FROM = 1024 * 1024;
+
+/** What a layer's bytes are given to. */
+interface Lane {
+  write(chunk: Buffer): Promise<void>;
+  finish(): Promise<Unpacked>;
+  destroy(): Promise<void>;
 }
 
 /**
- * Reads a layer, decompresses it by what it is, and unpacks it, all at the same time.
+ * Reads a layer, decompresses it by what it is, and unpacks it, all at the same time: a small one here, a large one in a
+ * thread of its own, so that the event loop stays free.
  *
  * When the archive is bad, the bytes are still read to their end: if they are not what was announced, that is the
  * error, since it explains the other.
@@ -46,167 +49,91 @@ export interface UnpackOptions {
  */
 export async function unpackLayer(content: Readable, options: UnpackOptions): Promise<Unpacked> {
   const source = content[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
-  const sink = new PlainSink(options.worker);
+  const { threadFrom = THREAD_FROM } = options;
+  let lane: Lane | undefined;
   try {
-    const head: Buffer[] = [];
-    let headSize = 0;
-    while (headSize < MAGIC_BYTES) {
-      const { value, done } = await source.next();
-      if (done) break;
-      head.push(value);
-      headSize += value.length;
-      await options.raw?.write(value);
+    const held: Buffer[] = [];
+    let size = 0;
+    let done = false;
+    while (!done && size < threadFrom) {
+      const next = await source.next();
+      if (next.done) done = true;
+      else size += held[held.push(next.value) - 1]?.length ?? 0;
     }
-    const first = Buffer.concat(head);
-    const compression = detectCompression(first);
-    if (first.length === 0) throw new VainaError('ERR_INVALID_LAYER', `${options.what} is empty`);
-    const stage =
-      compression === 'none'
-        ? new DirectStage(sink)
-        : new Stage(decompressor(compression, options.what), sink);
-    try {
-      await feed(source, first, stage, options);
-      await stage.end();
-      const done = await sink.finish();
-      return { ...done, compression: compression as Unpacked['compression'] };
-    } finally {
-      await stage.destroy();
-    }
-  } catch (error) {
-    throw asLayerError(error);
+    const thread = done ? undefined : startThread();
+    lane = thread ? new ThreadPipe(options, thread) : new LocalLane(options);
+    await feed(source, held, lane, options);
+    const unpacked = await lane.finish();
+    await options.worker?.finish();
+    return unpacked;
   } finally {
+    await lane?.destroy();
     await source.return?.();
   }
 }
 
 async function feed(
   source: AsyncIterator<Buffer, undefined>,
-  first: Buffer,
-  stage: Stage | DirectStage,
+  held: readonly Buffer[],
+  lane: Lane,
   options: UnpackOptions,
 ): Promise<void> {
   let bad: { error: unknown } | undefined;
   let bytes = 0;
-  const unpack = async (chunk: Buffer): Promise<void> => {
-    if (bad) return;
+  const take = async (chunk: Buffer): Promise<void> => {
     bytes += chunk.length;
+    if (bad) return options.raw?.note(chunk);
     try {
-      await stage.write(chunk);
+      await lane.write(chunk);
       options.onProgress?.(bytes);
     } catch (error) {
       if (!isArchiveFault(error) || !options.raw) throw error;
       bad = { error };
     }
   };
-  await unpack(first);
+  for (const chunk of held) await take(chunk);
   for (;;) {
     const { value, done } = await source.next();
     if (done) break;
-    await options.raw?.write(value);
-    await unpack(value);
+    await take(value);
   }
   if (bad) throw bad.error;
 }
 
 function isArchiveFault(error: unknown): boolean {
-  return VainaError.is(error, 'ERR_INVALID_LAYER') || VainaError.is(error, 'ERR_INVALID_IMAGE');
+  return VainaError.is(error, 'ERR_INVALID_LAYER');
 }
 
-/** A stream that is no gzip after all is a bad layer, whoever notices it. */
-function asLayerError(error: unknown): unknown {
-  if (!VainaError.is(error, 'ERR_INVALID_IMAGE')) return error;
-  return new VainaError('ERR_INVALID_LAYER', error.message, { cause: error });
-}
+/** Unpacks on the thread that runs this. */
+class LocalLane implements Lane {
+  readonly #options: UnpackOptions;
+  readonly #pipe: LayerPipe;
 
-/** Takes decompressed bytes: hashes, parses, writes. */
-class PlainSink {
-  readonly #hash = createHash('sha256');
-  readonly #worker: StorageWorker | undefined;
-  readonly #writer: LayerWriter | undefined;
-  readonly #reader: TarReader | undefined;
-  #size = 0;
-
-  constructor(worker: StorageWorker | undefined) {
-    this.#worker = worker;
-    if (!worker) return;
-    this.#writer = new LayerWriter(worker);
-    this.#reader = new TarReader(this.#writer);
-  }
-
-  /** Undefined when more may come at once. */
-  take(chunk: Buffer): Promise<void> | undefined {
-    this.#size += chunk.length;
-    this.#hash.update(chunk);
-    if (!this.#worker || !this.#reader) return undefined;
-    this.#reader.write(chunk);
-    if (this.#worker.failure) throw this.#worker.failure;
-    return this.#worker.busy ? this.#worker.drain() : undefined;
-  }
-
-  async finish(): Promise<{ diffId: Digest; size: number }> {
-    this.#reader?.end();
-    await this.#writer?.finish();
-    return { diffId: finishDigest(this.#hash), size: this.#size };
-  }
-}
-
-/** What is not compressed goes straight on. */
-class DirectStage {
-  readonly #sink: PlainSink;
-
-  constructor(sink: PlainSink) {
-    this.#sink = sink;
+  constructor(options: UnpackOptions) {
+    this.#options = options;
+    this.#pipe = new LayerPipe(options.what, options.worker && targetOf(options.worker));
   }
 
   async write(chunk: Buffer): Promise<void> {
-    await this.#sink.take(chunk);
+    await this.#options.raw?.write(chunk);
+    await this.#pipe.write(chunk);
   }
 
-  async end(): Promise<void> {}
+  finish(): Promise<Unpacked> {
+    return this.#pipe.finish();
+  }
 
-  async destroy(): Promise<void> {}
+  destroy(): Promise<void> {
+    return this.#pipe.destroy();
+  }
 }
 
-/** A decompressor, and what takes its output while more is written to it. */
-class Stage {
-  readonly #stream: Duplex;
-  readonly #sink: PlainSink;
-  readonly #done: Promise<void>;
-  #failure: { error: unknown } | undefined;
-
-  constructor(stream: Duplex, sink: PlainSink) {
-    this.#stream = stream;
-    this.#sink = sink;
-    this.#done = this.#drain();
-    this.#done.catch((error: unknown) => {
-      this.#failure = { error };
-      this.#stream.destroy();
-    });
-  }
-
-  async write(chunk: Buffer): Promise<void> {
-    if (this.#failure) throw this.#failure.error;
-    if (this.#stream.write(chunk)) return;
-    const over = new AbortController();
-    // The end of the drain loop is not an error, but nothing more will be taken.
-    await Promise.race([once(this.#stream, 'drain', { signal: over.signal }), this.#done]);
-    over.abort();
-  }
-
-  async end(): Promise<void> {
-    this.#stream.end();
-    await this.#done;
-  }
-
-  async destroy(): Promise<void> {
-    this.#stream.destroy();
-    await this.#done.catch(() => undefined);
-  }
-
-  async #drain(): Promise<void> {
-    for await (const chunk of this.#stream as AsyncIterable<Buffer>) {
-      const room = this.#sink.take(chunk);
-      if (room) await room;
-    }
-  }
+function targetOf(worker: StorageWorker): TreeTarget {
+  return {
+    tree: worker.tree,
+    room: () => {
+      if (worker.failure) throw worker.failure;
+      return worker.busy ? worker.drain() : undefined;
+    },
+  };
 }

@@ -15,6 +15,8 @@ export async function withWorker<T>(
   const onAbort = (): void => void worker.abort();
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
+    // It may have been while the worker started.
+    signal?.throwIfAborted();
     const result = await work(worker);
     await worker.close();
     return result;

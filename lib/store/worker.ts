@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
@@ -6,7 +7,8 @@ import { VainaError } from '../errors.js';
 import { MESSAGE, MessageParser, parseFailed } from '../native/messages.js';
 import type { Native } from '../native/types.js';
 import { encodePlan } from '../spec/encode.js';
-import { FRAME_HEADER, FrameWriter, MAX_FRAME, MAKE, type Meta, metaSize, REQUEST } from './frames.js';
+import { FRAME_HEADER, MAX_FRAME, REQUEST } from './frames.js';
+import { TreeRequests } from './tree-requests.js';
 import { workerFailure } from './worker-failure.js';
 import { type StorageMaps, workerPlan } from './worker-plan.js';
 
@@ -18,19 +20,24 @@ export interface Usage {
   blocks: number;
   /** Names. */
   files: number;
+  /** Differs between trees that differ in a name, type, mode, owner, size, time of change or device. */
+  mark: string;
 }
 
-const OUTPUT_BYTES = 256 * 1024;
-/** Pieces of content from this size on go to the pipe as they are; smaller ones are gathered. */
-const LARGE = 32 * 1024;
-const MAX_DATA = 512 * 1024;
 const ROOTLESS = 1;
 const SINGLE_ID = 2;
 const EMPTY = Buffer.alloc(0);
+/** Kinds of replies beside the answer. */
+const FAILED = 1;
+const PIECE = 2;
+/** Pieces of an answer that may wait to be taken. */
+const MAX_WAITING = 8;
 
 interface Pending {
   resolve: (body: Buffer) => void;
   reject: (error: unknown) => void;
+  /** Takes the pieces of an answer that has several. */
+  onPiece?: (body: Buffer) => void;
 }
 
 /**
@@ -43,6 +50,7 @@ export class StorageWorker {
   readonly #native: Native;
   readonly #pid: number;
   readonly #requests: Socket;
+  readonly #requestsFd: number;
   readonly #replies: Socket;
   readonly #control: Socket;
   readonly #flags: number;
@@ -51,8 +59,12 @@ export class StorageWorker {
   #received: Buffer = EMPTY;
   #startFailure: VainaError | undefined;
   #lost: VainaError | undefined;
-  #out = new FrameWriter(OUTPUT_BYTES);
   #tag = 0;
+  /**
+   * Requests that write the tree that was begun. They are not answered: see {@link StorageWorker.failure}, and whether
+   * the worker is {@link StorageWorker.busy}.
+   */
+  readonly tree = new TreeRequests((frames, content) => this.#write(frames, content));
 
   private constructor(
     native: Native,
@@ -63,6 +75,7 @@ export class StorageWorker {
     this.#native = native;
     this.#pid = pid;
     this.#flags = flags;
+    this.#requestsFd = fds.requests;
     this.#control = new Socket({ fd: fds.control, readable: true, writable: true });
     this.#requests = new Socket({
       fd: fds.requests,
@@ -132,64 +145,15 @@ export class StorageWorker {
     await this.#request(REQUEST.begin, [Buffer.from(path)], flags);
   }
 
-  /** Makes what is no regular file. Not answered: see {@link StorageWorker.failure}. */
-  entry(
-    type: keyof typeof MAKE,
-    path: Buffer,
-    target: Buffer,
-    device: { major: number; minor: number },
-    meta: Meta,
-  ): void {
-    const size = FRAME_HEADER + 9 + 3 + path.length + 3 + target.length + metaSize(meta);
-    const out = this.#room(size);
-    out.begin(REQUEST.entry, this.#next(), size);
-    out.u8(MAKE[type]);
-    out.u32(device.major);
-    out.u32(device.minor);
-    out.text(path);
-    out.text(target);
-    out.meta(meta);
-  }
-
-  /** Begins a regular file. */
-  file(path: Buffer): void {
-    const size = FRAME_HEADER + 3 + path.length;
-    const out = this.#room(size);
-    out.begin(REQUEST.file, this.#next(), size);
-    out.text(path);
-  }
-
-  /** Content of the file that was begun. The bytes must stay as they are. */
-  data(bytes: Buffer, offset: number): void {
-    for (let at = 0; at < bytes.length; at += MAX_DATA) {
-      const piece = bytes.subarray(at, at + MAX_DATA);
-      const size = FRAME_HEADER + 8 + piece.length;
-      const large = piece.length >= LARGE;
-      const out = this.#room(large ? FRAME_HEADER + 8 : size);
-      out.begin(REQUEST.data, this.#tag, size);
-      out.i64(offset + at);
-      if (!large) {
-        out.raw(piece);
-        continue;
-      }
-      this.#flush();
-      this.#requests.write(piece);
-    }
-  }
-
-  /** Ends the file that was begun. */
-  end(fileSize: number, meta: Meta): void {
-    const size = FRAME_HEADER + 8 + metaSize(meta);
-    const out = this.#room(size);
-    out.begin(REQUEST.end, this.#tag, size);
-    out.i64(fileSize);
-    out.meta(meta);
-  }
-
-  /** Frames that were made elsewhere. */
-  frames(bytes: Buffer): void {
-    this.#flush();
-    this.#requests.write(bytes);
+  /**
+   * Another description of the pipe that requests go through, whose writes wait: for a thread that writes the tree
+   * itself. It must be closed before the worker can be.
+   */
+  openPipe(): number {
+    if (this.#lost) throw this.#lost;
+    if (this.#requests.destroyed) throw new VainaError('ERR_INTERNAL', 'the storage worker has ended');
+    this.tree.flush();
+    return openSync(`/proc/self/fd/${this.#requestsFd}`, 'w');
   }
 
   /** Whether more waits for the pipe than should. */
@@ -230,7 +194,7 @@ export class StorageWorker {
   async usage(path: string): Promise<Usage> {
     const body = await this.#request(REQUEST.usage, [Buffer.from(path)]);
     const at = (offset: number): number => Number(body.readBigUInt64LE(offset));
-    return { size: at(0), blocks: at(8), files: at(16) };
+    return { size: at(0), blocks: at(8), files: at(16), mark: body.toString('hex', 24, 32) };
   }
 
   /**
@@ -256,6 +220,32 @@ export class StorageWorker {
     }
   }
 
+  /**
+   * What is in a directory of a tree: entries in no order, gathered in pieces for {@link readListing}. The directory
+   * itself is among them, as `.`.
+   */
+  list(tree: string, path: Buffer): AsyncGenerator<Buffer> {
+    return this.#pieces(REQUEST.list, [Buffer.from(tree), path]);
+  }
+
+  /** A regular file of a tree: its size as 64 bits, then pieces of its content, each after its offset in 64 bits. */
+  content(tree: string, path: Buffer): AsyncGenerator<Buffer> {
+    return this.#pieces(REQUEST.content, [Buffer.from(tree), path]);
+  }
+
+  /** Mounts trees on top of each other (the top one first), read-only, at a directory of the store. Only for root. */
+  async mount(target: string, trees: readonly string[]): Promise<void> {
+    const count = Buffer.alloc(4);
+    count.writeUInt32LE(trees.length);
+    const texts = trees.map((tree) => Buffer.from(tree));
+    await this.#request(REQUEST.mount, texts, Buffer.concat([textOf(target), count]));
+  }
+
+  /** Ends a mount; one that is not there is fine. */
+  async unmount(target: string): Promise<void> {
+    await this.#request(REQUEST.unmount, [Buffer.from(target)]);
+  }
+
   /** Ends the worker. Idempotent. */
   async close(): Promise<void> {
     if (!this.#requests.destroyed) this.#requests.end();
@@ -271,42 +261,65 @@ export class StorageWorker {
     await this.#ended;
   }
 
-  #next(): number {
-    return (this.#tag = (this.#tag + 1) >>> 0);
+  #write(frames: Buffer, content?: Buffer): void {
+    if (this.#requests.destroyed) return;
+    if (frames.length > 0) this.#requests.write(Buffer.from(frames));
+    if (content) this.#requests.write(content);
   }
 
-  #room(size: number): FrameWriter {
-    if (size > MAX_FRAME) {
-      throw new VainaError(
-        'ERR_INVALID_LAYER',
-        'the layer archive was refused: an entry has too many extended attributes',
-      );
+  /** The pieces of an answer, no faster than they are taken. */
+  async *#pieces(request: number, texts: readonly Buffer[]): AsyncGenerator<Buffer> {
+    const waiting: Buffer[] = [];
+    let wake: () => void = () => undefined;
+    let over = false;
+    let gone = false;
+    const done = this.#request(request, texts, EMPTY, (piece) => {
+      if (gone) return;
+      waiting.push(piece);
+      if (waiting.length > MAX_WAITING) this.#replies.pause();
+      wake();
+    }).finally(() => {
+      over = true;
+      wake();
+    });
+    done.catch(() => undefined);
+    try {
+      for (;;) {
+        const piece = waiting.shift();
+        if (piece) {
+          yield piece;
+          continue;
+        }
+        if (over) break;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          this.#replies.resume();
+        });
+      }
+      await done;
+    } finally {
+      // What was not taken is thrown away, so that the next answer can come.
+      gone = true;
+      this.#replies.resume();
     }
-    if (this.#out.at + size > this.#out.bytes.length) {
-      this.#flush();
-      if (size > OUTPUT_BYTES) this.#out = new FrameWriter(size);
-    }
-    return this.#out;
   }
 
-  #flush(): void {
-    if (this.#out.at === 0) return;
-    const { bytes, at } = this.#out;
-    this.#out = new FrameWriter(OUTPUT_BYTES);
-    if (!this.#requests.destroyed) this.#requests.write(bytes.subarray(0, at));
-  }
-
-  async #request(request: number, texts: readonly Buffer[], front: Buffer = EMPTY): Promise<Buffer> {
-    const size = texts.reduce((sum, text) => sum + 3 + text.length, FRAME_HEADER + front.length);
-    const out = this.#room(size);
-    const tag = this.#next();
-    out.begin(request, tag, size);
+  async #request(
+    request: number,
+    texts: readonly Buffer[],
+    front: Buffer = EMPTY,
+    onPiece?: (body: Buffer) => void,
+  ): Promise<Buffer> {
+    const size = texts.reduce((sum, text) => sum + 3 + text.length, front.length);
+    // 0 is that of what is not answered.
+    const tag = (this.#tag = (this.#tag + 1) >>> 0 || 1);
+    const out = this.tree.begin(request, size, tag);
     out.raw(front);
     for (const text of texts) out.text(text);
     return new Promise<Buffer>((resolve, reject) => {
       if (this.#lost) return reject(this.#lost);
-      this.#pending.set(tag, { resolve, reject });
-      this.#flush();
+      this.#pending.set(tag, { resolve, reject, ...(onPiece ? { onPiece } : {}) });
+      this.tree.flush();
     });
   }
 
@@ -315,8 +328,11 @@ export class StorageWorker {
     while (rest.length >= FRAME_HEADER) {
       const size = rest.readUInt32LE(0);
       if (rest.length < size) break;
-      const failed = rest.readUInt16LE(6) !== 0;
-      this.#onReply(failed, rest.readUInt16LE(4), rest.readUInt32LE(8), rest.subarray(FRAME_HEADER, size));
+      const kind = rest.readUInt16LE(6);
+      const tag = rest.readUInt32LE(8);
+      const body = rest.subarray(FRAME_HEADER, size);
+      if (kind === PIECE) this.#pending.get(tag)?.onPiece?.(Buffer.from(body));
+      else this.#onReply(kind === FAILED, rest.readUInt16LE(4), tag, body);
       rest = rest.subarray(size);
     }
     this.#received = rest;
@@ -352,4 +368,13 @@ export class StorageWorker {
     this.#pending.clear();
     for (let wait = 1; !this.#native.reap(this.#pid); wait = Math.min(wait * 2, 50)) await sleep(wait);
   }
+}
+
+/** As a frame has it: length, bytes, NUL. */
+function textOf(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  const out = Buffer.alloc(bytes.length + 3);
+  out.writeUInt16LE(bytes.length);
+  bytes.copy(out, 2);
+  return out;
 }

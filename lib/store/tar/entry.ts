@@ -165,7 +165,9 @@ function checkDepth(path: Buffer, name: Buffer): Buffer {
   let start = 0;
   for (let i = 0; i <= path.length; i++) {
     if (i < path.length && path[i] !== SLASH) continue;
-    if (i - start > 255) throw refused(`a name is longer than 255 bytes: ${show(name)}`);
+    // That of a whiteout is made of one that is as long as a name may be.
+    const longest = path.toString('latin1', start, start + 4) === '.wh.' ? 259 : 255;
+    if (i - start > longest) throw refused(`a name is longer than ${longest} bytes: ${show(name)}`);
     start = i + 1;
     if (i < path.length) depth++;
   }

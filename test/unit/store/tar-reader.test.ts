@@ -149,6 +149,14 @@ describe('store/tar', () => {
     );
   });
 
+  it('takes whiteouts of names that are as long as a name may be', () => {
+    const failure = (name: string): string | undefined => read(tar({ name })).error;
+    expect(failure('a'.repeat(255))).to.equal(undefined);
+    expect(failure('a'.repeat(256))).to.match(/longer than 255 bytes/);
+    expect(failure(`d/.wh.${'a'.repeat(255)}`)).to.equal(undefined);
+    expect(failure(`d/.wh.${'a'.repeat(256)}/x`)).to.match(/longer than 259 bytes/);
+  });
+
   it('reads numbers in all their ways', () => {
     const sizes = (entry: TarEntry): unknown => {
       const { entries, error } = read(tar(entry));

@@ -1,0 +1,135 @@
+import { closeSync } from 'node:fs';
+import type { Worker } from 'node:worker_threads';
+import { VainaError } from '../errors.js';
+import type { Unpacked } from './layer-pipe.js';
+import { failureOf, type FromThread, type ToThread } from './thread-messages.js';
+import type { RawTaker, UnpackOptions } from './unpack.js';
+
+/** Bytes that go to the thread at once: fewer hops, and large writes to the disk. */
+const PIECE = 256 * 1024;
+/** Pieces that may be under way. */
+const AHEAD = 2;
+/**
+ * Unpacks a layer in a thread: decompressing, hashing, reading the archive, writing the blob's file and the pipe of the
+ * storage worker all happen there. Here the bytes are only gathered to large pieces, which change hands.
+ */
+export class ThreadPipe {
+  readonly #thread: Worker;
+  readonly #raw: RawTaker | undefined;
+  readonly #treeWorker: UnpackOptions['worker'];
+  readonly #pipeFd: number | undefined;
+  #piece = Buffer.allocUnsafeSlow(PIECE);
+  #filled = 0;
+  #ahead = 0;
+  #done: Unpacked | undefined;
+  #failure: { error: Error } | undefined;
+  #wake: (() => void) | undefined;
+  #open = true;
+
+  /**
+   * Begins a layer. {@link ThreadPipe.destroy} must be called in any case.
+   *
+   * @param thread - ends with the layer
+   */
+  constructor(options: UnpackOptions, thread: Worker) {
+    const { raw, worker } = options;
+    this.#raw = raw;
+    this.#treeWorker = worker;
+    this.#thread = thread;
+    try {
+      this.#pipeFd = worker?.openPipe();
+    } catch (error) {
+      void thread.terminate();
+      throw error;
+    }
+    this.#thread.on('message', (message: FromThread) => this.#onMessage(message));
+    this.#thread.on('error', (cause) =>
+      this.#fail(
+        new VainaError('ERR_INTERNAL', `the thread that unpacks has failed: ${String(cause)}`, { cause }),
+      ),
+    );
+    this.#thread.on('exit', () =>
+      this.#fail(new VainaError('ERR_INTERNAL', 'the thread that unpacks has ended')),
+    );
+    this.#tell({ kind: 'begin', what: options.what, rawFd: raw?.fd, pipeFd: this.#pipeFd });
+  }
+
+  /** Takes some bytes, which may change after the call; resolves when more may come. */
+  async write(chunk: Buffer): Promise<void> {
+    this.#raw?.note(chunk);
+    for (let at = 0; at < chunk.length;) {
+      const size = chunk.copy(this.#piece, this.#filled, at);
+      at += size;
+      this.#filled += size;
+      if (this.#filled < PIECE) continue;
+      this.#sendPiece();
+      await this.#until(() => this.#ahead < AHEAD);
+    }
+    if (this.#failure ?? this.#treeWorker?.failure) await this.#throw();
+  }
+
+  /** Tells that there are no more bytes, and waits for the end. */
+  async finish(): Promise<Unpacked> {
+    if (this.#filled > 0) this.#sendPiece();
+    this.#tell({ kind: 'end' });
+    await this.#until(() => this.#done !== undefined);
+    return this.#done as unknown as Unpacked;
+  }
+
+  /**
+   * Ends the thread, be it in the middle of what it does, and the storage worker with it unless the layer was done: the
+   * thread may wait for it in write(2), where it can be ended only when that returns. Nothing is written after that.
+   * Idempotent.
+   */
+  async destroy(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    if (!this.#done) await this.#treeWorker?.abort();
+    await this.#thread.terminate();
+    if (this.#pipeFd !== undefined) closeSync(this.#pipeFd);
+  }
+
+  #sendPiece(): void {
+    const bytes = new Uint8Array(this.#piece.buffer, 0, this.#filled);
+    this.#tell({ kind: 'bytes', bytes }, bytes.buffer);
+    this.#ahead++;
+    this.#piece = Buffer.allocUnsafeSlow(PIECE);
+    this.#filled = 0;
+  }
+
+  #tell(message: ToThread, ...give: ArrayBuffer[]): void {
+    this.#thread.postMessage(message, give);
+  }
+
+  #onMessage(message: FromThread): void {
+    if (message.kind === 'failed') return this.#fail(failureOf(message.failure));
+    if (message.kind === 'done') this.#done = message.unpacked;
+    else this.#ahead--;
+    this.#wake?.();
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= { error };
+    this.#wake?.();
+  }
+
+  /**
+   * Waits for something that the thread tells. A failure counts even if it was told while nobody waited: it is the
+   * last thing that is told.
+   */
+  async #until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) {
+      if (this.#failure) await this.#throw();
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+      this.#wake = undefined;
+    }
+  }
+
+  /** What the storage worker has failed with explains why its pipe has broken. */
+  async #throw(): Promise<never> {
+    const error = this.#failure?.error;
+    if (this.#treeWorker && (error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE')
+      await this.#treeWorker.finish();
+    throw this.#treeWorker?.failure ?? error ?? new VainaError('ERR_INTERNAL', 'nothing has failed');
+  }
+}
