@@ -1,0 +1,192 @@
+import { VainaError } from '../errors.js';
+import type { ImageSink, ImageSource } from '../oci/types.js';
+import { formatReference, type Reference } from '../oci/reference.js';
+import { formatImageName, parseImageName, type ImageName } from './name.js';
+import type { EndOptions, TransportOptions } from './options.js';
+import type { ImageStoreTransport } from './store.js';
+import type { RegistryOptions } from '../registry/options.js';
+import { registrySource } from '../registry/source.js';
+import { openLayout } from '../oci/oci-layout.js';
+import { openOciArchive } from '../oci/oci-archive.js';
+import { openDockerArchive } from '../oci/docker-archive.js';
+import { dirSource } from '../oci/dir-source.js';
+import { sifSource } from './sif/source.js';
+import { daemonSource } from './daemon/source.js';
+import { containersStorageSource } from './containers-storage/source.js';
+import { registrySink } from '../registry/sink.js';
+import { layoutSink } from '../oci/layout-sink.js';
+import { ociArchiveSink } from '../oci/oci-archive.js';
+import { dockerArchiveSink } from '../oci/docker-archive-sink.js';
+import { dirSink } from '../oci/dir-sink.js';
+import { daemonSink } from './daemon/sink.js';
+
+/** Options of {@link openSource}. */
+export interface SourceOptions extends EndOptions, Omit<TransportOptions, 'timeoutMs'> {
+  /** Of `containers-storage:`, the manifest as it was pulled; its layers cannot be read then. Default false. */
+  asPulled?: boolean;
+}
+
+/** Options of {@link openSink}. */
+export interface SinkOptions extends SourceOptions {
+  /** Further names that a `docker-archive:` gets. */
+  additionalTags?: readonly string[];
+  /** Of a registry, repositories that may have the blobs: what they have is mounted instead of uploaded. */
+  mountFrom?: readonly Reference[];
+  /** Keep layers of `oci:` and `oci-archive:` uncompressed that come so. Default false: they are compressed. */
+  acceptUncompressedLayers?: boolean;
+}
+
+/**
+ * Opens an image to be read. The caller closes it.
+ *
+ * @param name - with its transport; see {@link parseImageName}
+ * @throws VainaError `ERR_INVALID_REFERENCE`, `ERR_UNSUPPORTED`, `ERR_NO_SUCH_IMAGE`, `ERR_NO_SUCH_PATH`,
+ * `ERR_INVALID_IMAGE`, `ERR_INVALID_OPTION`
+ */
+export async function openSource(
+  name: string | ImageName,
+  options: SourceOptions = {},
+): Promise<ImageSource> {
+  const parsed = typeof name === 'string' ? parseImageName(name) : name;
+  const { signal, tmpDir, sharedBlobDirectory } = options;
+  const spool = { ...(tmpDir !== undefined && { tmpDir }), ...(signal && { signal }) };
+  switch (parsed.transport) {
+    case 'docker': {
+      return registrySource(parsed.reference, registryOptions(options));
+    }
+    case 'oci': {
+      return openLayout(
+        parsed.path,
+        parsed.name,
+        sharedBlobDirectory === undefined ? {} : { sharedBlobDirectory },
+      );
+    }
+    case 'oci-archive': {
+      return openOciArchive(parsed.path, parsed.name, spool);
+    }
+    case 'docker-archive': {
+      const which = parsed.reference ? formatReference(parsed.reference) : undefined;
+      return openDockerArchive(parsed.path, parsed.index === undefined ? which : `@${parsed.index}`, spool);
+    }
+    case 'dir': {
+      return dirSource(parsed.path);
+    }
+    case 'sif': {
+      return sifSource(parsed.path, spool);
+    }
+    case 'docker-daemon': {
+      return daemonSource(parsed, { ...daemonOptions(options), ...spool });
+    }
+    case 'containers-storage': {
+      const { storageLock: lock, env, asPulled = false } = options;
+      const user = env && { env, uid: process.getuid?.() ?? 0 };
+      return containersStorageSource(parsed, { asPulled, ...(lock && { lock }), ...(user && { user }) });
+    }
+    case 'vaina':
+      return storeOf(parsed, options.store).source(parsed.image);
+  }
+}
+
+/**
+ * Opens the place that an image is to be written to. Nothing is seen there before the image is whole.
+ *
+ * @param name - with its transport; see {@link parseImageName}
+ * @throws VainaError `ERR_INVALID_REFERENCE`, `ERR_UNSUPPORTED`: podman's store is only read; `ERR_INVALID_OPTION`
+ */
+export async function openSink(name: string | ImageName, options: SinkOptions = {}): Promise<ImageSink> {
+  const parsed = typeof name === 'string' ? parseImageName(name) : name;
+  const { sharedBlobDirectory, acceptUncompressedLayers, additionalTags = [], mountFrom, tmpDir } = options;
+  if (additionalTags.length > 0 && parsed.transport !== 'docker-archive') {
+    throw new VainaError(
+      'ERR_INVALID_OPTION',
+      `additionalTags: ${formatImageName(parsed)} is no docker-archive`,
+    );
+  }
+  const layout = acceptUncompressedLayers === undefined ? {} : { acceptUncompressedLayers };
+  switch (parsed.transport) {
+    case 'docker': {
+      return registrySink(parsed.reference, {
+        ...registryOptions(options),
+        ...(tmpDir !== undefined && { tmpDir }),
+        ...(mountFrom && { mountFrom }),
+      });
+    }
+    case 'oci': {
+      const shared = sharedBlobDirectory === undefined ? {} : { sharedBlobDirectory };
+      return layoutSink(parsed.path, parsed.name, { ...layout, ...shared });
+    }
+    case 'oci-archive': {
+      return ociArchiveSink(parsed.path, parsed.name, layout);
+    }
+    case 'docker-archive': {
+      return dockerArchiveSink(parsed.path, archiveNames(parsed, additionalTags));
+    }
+    case 'dir': {
+      return dirSink(parsed.path);
+    }
+    case 'docker-daemon': {
+      return daemonSink(parsed, {
+        ...daemonOptions(options),
+        ...(options.signal && { signal: options.signal }),
+      });
+    }
+    case 'sif':
+      throw new VainaError(
+        'ERR_UNSUPPORTED',
+        `${formatImageName(parsed)}: images of Singularity are only read`,
+      );
+    case 'containers-storage':
+      throw new VainaError(
+        'ERR_UNSUPPORTED',
+        `${formatImageName(parsed)}: podman's store is only read; write to a docker-archive and load it, or to vaina:`,
+      );
+    case 'vaina':
+      return storeOf(parsed, options.store).sink(parsed.image);
+  }
+}
+
+/** What a registry is to know: the rest belongs to other transports. */
+function registryOptions(options: SinkOptions): RegistryOptions {
+  const own: (keyof SinkOptions)[] = [
+    ...(['store', 'storageLock', 'tmpDir', 'signal', 'asPulled'] as const),
+    ...(['daemonHost', 'sharedBlobDirectory', 'additionalTags'] as const),
+    ...(['acceptUncompressedLayers', 'mountFrom'] as const),
+  ];
+  return Object.fromEntries(
+    Object.entries(options).filter(([key]) => !own.includes(key as keyof SinkOptions)),
+  );
+}
+
+function daemonOptions({ daemonHost, certDir, tlsVerify, env }: EndOptions): EndOptions {
+  return {
+    ...(daemonHost !== undefined && { daemonHost }),
+    ...(certDir !== undefined && { certDir }),
+    ...(tlsVerify !== undefined && { tlsVerify }),
+    ...(env && { env }),
+  };
+}
+
+function archiveNames(
+  name: ImageName & { transport: 'docker-archive' },
+  additional: readonly string[],
+): string[] {
+  if (name.index !== undefined) {
+    throw new VainaError(
+      'ERR_INVALID_REFERENCE',
+      `${formatImageName(name)}: an index means an image to be read`,
+    );
+  }
+  const more = additional.map((tag) => {
+    const parsed = parseImageName(`docker-archive:x:${tag}`) as typeof name;
+    return parsed.reference;
+  });
+  return [name.reference, ...more].flatMap((reference) => (reference ? [formatReference(reference)] : []));
+}
+
+function storeOf(name: ImageName, store: ImageStoreTransport | undefined): ImageStoreTransport {
+  if (store) return store;
+  throw new VainaError(
+    'ERR_INVALID_OPTION',
+    `${formatImageName(name)}: no store was given; engine.copy() has one`,
+  );
+}
