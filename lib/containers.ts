@@ -5,19 +5,18 @@ import { findContainer, requireContainer } from './lifecycle/catalogue.js';
 import type { Context } from './lifecycle/context.js';
 import { createContainer } from './lifecycle/create.js';
 import { listContainers, type ContainerFilter, type ContainerSummary } from './lifecycle/list.js';
+import type { PullOptions, PullPolicy } from './lifecycle/pull-image.js';
 import { type StartOptions } from './lifecycle/start.js';
 import type { ContainerOptions } from './spec/options.js';
-import type { PullOptions } from './images.js';
 
-/** When an image is pulled: only if it is not in the store (the default), always, or never. */
-export type PullPolicy = 'missing' | 'always' | 'never';
+export type { PullPolicy };
 
 /** Options of a new container, and of the pull that it may take. */
 export interface CreateOptions extends ContainerOptions {
-  /** Default `missing`. */
+  /** When the image is pulled. Default `missing`. */
   pull?: PullPolicy;
-  /** What a pull takes: credentials, platform, progress, signal. */
-  pullOptions?: PullOptions;
+  /** What a pull takes, but for `policy` and `allTags`: credentials, platform, trust, progress, signal. */
+  pullOptions?: Omit<PullOptions, 'policy' | 'allTags'>;
 }
 
 /** The containers of a store. */

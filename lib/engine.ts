@@ -5,19 +5,29 @@ import { Containers, type CreateOptions } from './containers.js';
 import { VainaError } from './errors.js';
 import type { Image } from './image.js';
 import { Images } from './images.js';
+import { checkEngine, type CheckOptions, type Problem } from './lifecycle/check.js';
+import { checkOptions } from './lifecycle/check-options.js';
 import { closeContainers } from './lifecycle/close.js';
 import type { CollectOptions, CommandResult } from './lifecycle/collect.js';
 import { filesOf, stagingDirectory, type Context } from './lifecycle/context.js';
+import { engineUsage, type DiskUsage } from './lifecycle/disk-usage.js';
 import { examine, type DoctorReport } from './lifecycle/doctor.js';
+import { trustFor, type ImageTrust } from './lifecycle/image-trust.js';
 import { hostFacts } from './lifecycle/host-facts.js';
+import { imageTransport } from './lifecycle/image-transport.js';
 import { engineInfo, type EngineInfo } from './lifecycle/info.js';
 import { recover } from './lifecycle/recover.js';
+import { repairEngine, type EngineRepairOptions, type RepairReport } from './lifecycle/repair.js';
 import { runOnce } from './lifecycle/run.js';
+import { Manifests } from './manifests.js';
 import { native } from './native/index.js';
+import { RegistryServer, type RegistryServerOptions } from './registry-server/index.js';
 import { Store } from './store/store.js';
+import { copyImage, type CopyImageOptions, type CopyResult } from './transports/copy-image.js';
+import type { ImageStoreTransport } from './transports/store.js';
 
-/** Where an engine keeps its things. */
-export interface EngineOptions {
+/** Where an engine keeps its things, and which images it lets in. */
+export interface EngineOptions extends ImageTrust {
   /** What survives a reboot. Default `/var/lib/vaina`, or `$XDG_DATA_HOME/vaina` (`~/.local/share/vaina`) for an ordinary user. */
   root?: string;
   /** What does not: a directory on a tmpfs. Default `/run/vaina`, or `$XDG_RUNTIME_DIR/vaina` for an ordinary user. */
@@ -40,13 +50,17 @@ export interface RunOptions
 export class Engine implements AsyncDisposable {
   /** The images of the store. */
   readonly images: Images;
+  /** The manifest lists of the store. */
+  readonly manifests: Manifests;
   /** The containers of the store. */
   readonly containers: Containers;
   readonly #context: Context;
+  readonly #registries = new Set<RegistryServer>();
 
   private constructor(context: Context) {
     this.#context = context;
     this.images = new Images(context);
+    this.manifests = new Manifests(context);
     this.containers = new Containers(context, this.images);
   }
 
@@ -57,6 +71,13 @@ export class Engine implements AsyncDisposable {
    */
   static async open(options: EngineOptions = {}): Promise<Engine> {
     const { root, runroot } = locations(options);
+    const { trustPolicy, insecurePolicy, registriesDir } = options;
+    const trust: ImageTrust = {
+      ...(trustPolicy !== undefined && { trustPolicy }),
+      ...(insecurePolicy !== undefined && { insecurePolicy }),
+      ...(registriesDir !== undefined && { registriesDir }),
+    };
+    trustFor({ trust }, {});
     const addon = native();
     const host = hostFacts();
     const store = await Store.open({
@@ -70,6 +91,7 @@ export class Engine implements AsyncDisposable {
       runroot,
       native: addon,
       store,
+      trust,
       host,
       cgroupsPrepared: false,
       owned: new Map(),
@@ -131,6 +153,29 @@ export class Engine implements AsyncDisposable {
     );
   }
 
+  /**
+   * Its images for the jobs that take names with transports: with this as their `store`, `vaina:NAME` means an image of
+   * this engine.
+   */
+  get imageStore(): ImageStoreTransport {
+    return imageTransport(this.#context);
+  }
+
+  /**
+   * Copies an image from one place to another: {@link copyImage}, with `vaina:NAME` for an image of this engine, and with its trust
+   * policy unless the options say another. Podman's store is only read.
+   * @throws as {@link copyImage}
+   */
+  async copy(source: string, destination: string, options: CopyImageOptions = {}): Promise<CopyResult> {
+    const { policy, insecurePolicy, registriesDir } = options;
+    const trust = trustFor(this.#context, {
+      ...(policy !== undefined && { trustPolicy: policy }),
+      ...(insecurePolicy !== undefined && { insecurePolicy }),
+      ...(registriesDir !== undefined && { registriesDir }),
+    });
+    return copyImage(source, destination, { ...options, ...trust, store: this.imageStore });
+  }
+
   /** The host, the store, and the version of the engine. */
   async info(): Promise<EngineInfo> {
     return engineInfo(this.#context);
@@ -141,8 +186,54 @@ export class Engine implements AsyncDisposable {
     return examine(this.#context);
   }
 
+  /**
+   * A registry over this store, by the OCI distribution-spec 1.1: a handler for any `node:http` server. It is closed
+   * with the engine.
+   * @throws ERR_INVALID_OPTION, ERR_CLOSED
+   */
+  registry(options: RegistryServerOptions = {}): RegistryServer {
+    const { store } = this.#context;
+    if (store.closed) throw new VainaError('ERR_CLOSED', 'the engine was closed');
+    const registry: RegistryServer = new RegistryServer(store, options, () =>
+      this.#registries.delete(registry),
+    );
+    this.#registries.add(registry);
+    return registry;
+  }
+
+  /** What images and containers take on disk. */
+  async df(): Promise<DiskUsage> {
+    return engineUsage(this.#context);
+  }
+
+  /**
+   * Looks at all of the store and tells what is wrong with it: the catalogue, every image's documents, every blob by its
+   * digest, every unpacked layer, the OCI layout, what containers need, and files that nothing refers to. Changes nothing;
+   * others may use the store meanwhile.
+   * @returns what is wrong; nothing where all is well
+   * @throws ERR_INVALID_OPTION; the reason of `signal`
+   */
+  async check(options: CheckOptions = {}): Promise<Problem[]> {
+    checkOptions('check', options);
+    return checkEngine(this.#context, options);
+  }
+
+  /**
+   * Mends what {@link Engine.check} finds: what is damaged is moved to `quarantine` below the root, documents are written
+   * from the catalogue or taken from blobs, layers are unpacked again, blobs are fetched again from the registry that a
+   * name of their image is of, strays are removed, `index.json` is written anew. What cannot be mended stays, or goes with
+   * `force`: images with their containers.
+   * @throws ERR_INVALID_OPTION, ERR_NO_SPACE; the reason of `signal`
+   */
+  async repair(options: EngineRepairOptions = {}): Promise<RepairReport> {
+    const { fetch: _fetch, ...checked } = options;
+    checkOptions('repair', checked);
+    return repairEngine(this.#context, options);
+  }
+
   /** Ends the containers that this engine started, but for detached ones, and closes the store. Idempotent. */
   async close(): Promise<void> {
+    await Promise.all([...this.#registries].map((registry) => registry.close()));
     await closeContainers(this.#context);
     await this.#context.store.close();
   }
@@ -154,9 +245,7 @@ export class Engine implements AsyncDisposable {
 }
 
 function locations(options: EngineOptions): { root: string; runroot: string } {
-  const unknown = Object.keys(options).find((key) => key !== 'root' && key !== 'runroot');
-  if (unknown !== undefined)
-    throw new VainaError('ERR_INVALID_OPTION', `there is no engine option ${unknown}`);
+  checkOptions('engine', options);
   const uid = process.getuid?.() ?? 0;
   const data = process.env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share');
   const runtime = process.env['XDG_RUNTIME_DIR'] ?? join(tmpdir(), `vaina-run-${uid}`);

@@ -1,10 +1,16 @@
 import { checkOptions } from './lifecycle/check-options.js';
+import { imageDiff, type Change } from './lifecycle/image-diff.js';
+import { imageHistory, type HistoryRow } from './lifecycle/image-history.js';
 import { localName } from './lifecycle/image-names.js';
+import { imageTree, type ImageTree } from './lifecycle/image-tree.js';
 import { inspectImage, type ImageInspect } from './lifecycle/inspect-image.js';
 import type { Context } from './lifecycle/context.js';
+import { mountImage, unmountImage } from './lifecycle/mount-image.js';
+import { pushImage, type PushOptions } from './lifecycle/push-image.js';
 import { removeImage, type RemoveImageResult } from './lifecycle/remove-image.js';
 import { VainaError } from './errors.js';
 import type { ImageRow } from './store/images.js';
+import type { CopyResult } from './transports/copy-image.js';
 
 export type { ImageInspect, RemoveImageResult };
 
@@ -58,6 +64,61 @@ export class Image {
       });
     }
     await images.untag(found.name);
+  }
+
+  /** How it came to be, the newest step first. Throws ERR_NO_SUCH_IMAGE when it was removed. */
+  async history(): Promise<HistoryRow[]> {
+    return imageHistory(this.#context, this.id);
+  }
+
+  /**
+   * Its layers, the lowest first.
+   * @param options - `whatRequires`: its top layer and all that the store has on top of that
+   * @throws ERR_NO_SUCH_IMAGE
+   */
+  async tree(options: { whatRequires?: boolean } = {}): Promise<ImageTree> {
+    checkOptions('imageTree', options);
+    return imageTree(this.#context, this.id, options);
+  }
+
+  /**
+   * What its top layer changes of those below: paths as bytes, sorted.
+   * @param base - another image, by name or id: what has to change of that to make this one
+   * @throws ERR_NO_SUCH_IMAGE
+   */
+  async diff(base?: string): Promise<Change[]> {
+    const other = base === undefined ? undefined : this.#context.store.images.find(base).image.id;
+    return imageDiff(this.#context, this.id, other);
+  }
+
+  /**
+   * Mounts its root file system, read-only, and tells where: a directory below the root of the store. Each call is counted.
+   * @throws ERR_UNSUPPORTED for an ordinary user; ERR_NO_SUCH_IMAGE
+   */
+  async mount(): Promise<string> {
+    return mountImage(this.#context, this.id);
+  }
+
+  /**
+   * Takes one {@link Image.mount} back; the last one is unmounted.
+   * @param options - `force`: unmount it however often it was mounted
+   * @returns false when it was not mounted
+   * @throws ERR_IO when something still uses the mount
+   */
+  async unmount(options: { force?: boolean } = {}): Promise<boolean> {
+    checkOptions('unmountImage', options);
+    return unmountImage(this.#context, this.id, options);
+  }
+
+  /**
+   * Copies it to a registry, or to another place: {@link Images.push}.
+   * @param destination - Default: the first of its names
+   * @throws as {@link Images.push}
+   */
+  async push(destination?: string, options: PushOptions = {}): Promise<CopyResult> {
+    const [name] = this.names;
+    const image = name === undefined ? { id: this.id } : { id: this.id, name };
+    return pushImage(this.#context, image, destination, options);
   }
 
   /**

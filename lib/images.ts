@@ -1,55 +1,22 @@
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { VainaError } from './errors.js';
 import { Image } from './image.js';
 import { checkOptions } from './lifecycle/check-options.js';
 import type { Context } from './lifecycle/context.js';
 import type { ChosenImage } from './lifecycle/create.js';
-import { localName } from './lifecycle/image-names.js';
+import { findImage } from './lifecycle/find-image.js';
+import { importImage, type ImportOptions } from './lifecycle/import-image.js';
 import { listImages, type ImageFilter, type ImageSummary } from './lifecycle/list-images.js';
-import { openArchive } from './oci/archive.js';
-import { copy } from './oci/copy.js';
-import { hostPlatform, parsePlatformName } from './oci/platform.js';
-import { formatReference, parseReference, withDefaultTag } from './oci/reference.js';
-import { rootfsSource } from './oci/rootfs-source.js';
-import type { ImageSource, Platform, TransferOptions } from './oci/types.js';
-import type { RegistryOptions } from './registry/options.js';
-import { registrySource } from './registry/source.js';
-import type { PullPolicy } from './containers.js';
+import { mountedImages, type MountedImage } from './lifecycle/mount-image.js';
+import { pruneImages, type PrunedImage, type PruneImagesOptions } from './lifecycle/prune-images.js';
+import { loadImages, type LoadOptions } from './lifecycle/load-images.js';
+import { pullImage, pullImages, type PullOptions, type PullPolicy } from './lifecycle/pull-image.js';
+import { pushImage, type PushedImage, type PushOptions } from './lifecycle/push-image.js';
+import { saveImages, type SavedImage, type SaveOptions } from './lifecycle/save-images.js';
+import { search, type SearchOptions, type SearchResult } from './registry/search.js';
+import type { CopyResult } from './transports/copy-image.js';
 
-/** Options of a pull. */
-export interface PullOptions extends TransferOptions {
-  /** Which image of an index: `os/architecture[/variant]`. Default: this host's. */
-  platform?: string;
-  /** Whether the registry must have TLS with a valid certificate. Default true. */
-  tlsVerify?: boolean;
-  /** User name and password. Default: looked up in `authFile` and in the files that podman and docker use. */
-  creds?: {
-    /** As the registry knows the user. */
-    username: string;
-    /** In plain text: it is sent to the registry and not kept. */
-    password: string;
-  };
-  /** The only file to look credentials up in (containers-auth.json(5)). */
-  authFile?: string;
-  /** Directory with further CAs and client certificates. */
-  certDir?: string;
-}
-
-/** Options of an import. */
-export interface ImportOptions extends TransferOptions {
-  /** The name that the image gets. Default: none. */
-  reference?: string;
-  /** Changes of the configuration in the syntax of a Containerfile, e.g. `CMD ["sh"]`, `ENV A=b`, `USER daemon`. */
-  changes?: readonly string[];
-  /** Comment in the image's history. */
-  message?: string;
-  /** Operating system of the image. Default `linux`. */
-  os?: string;
-  /** Architecture of the image, in Go's words. Default: this host's. */
-  arch?: string;
-  /** Variant of the architecture, as in `v8`. Default: none. */
-  variant?: string;
-}
+export type { ImportOptions, LoadOptions, PullOptions, PushOptions, SaveOptions };
 
 /** The images of a store. */
 export class Images {
@@ -61,84 +28,107 @@ export class Images {
   }
 
   /**
-   * Pulls an image from its registry. What the store has already is not moved again.
-   * @param reference - e.g. `docker.io/library/debian:13`, `debian` (the same with `latest`), `host/name@sha256:…`
+   * Pulls an image from its registry, or from another place. What the store has already is not moved again. The trust policy
+   * is asked; the signatures themselves are not kept.
+   * @param reference - e.g. `docker.io/library/debian:13`, `host/name@sha256:…`; a name without a registry, as in
+   * `debian`, is resolved by the configuration of registries (containers-registries.conf(5)), without one at docker.io;
+   * or a name with a transport ({@link parseImageName}), as in `oci:DIR:NAME`, `docker-archive:FILE`,
+   * `containers-storage:NAME`
    * @throws ERR_INVALID_REFERENCE, ERR_NO_SUCH_IMAGE, ERR_UNAUTHORIZED, ERR_REGISTRY, ERR_REGISTRY_UNREACHABLE,
-   * ERR_DIGEST_MISMATCH, ERR_INVALID_LAYER, ERR_NO_MATCHING_PLATFORM, ERR_NO_SPACE; the reason of `signal`. The store is
-   * then as it was
+   * ERR_REGISTRY_BLOCKED, ERR_SHORT_NAME, ERR_POLICY_REJECTED, ERR_DIGEST_MISMATCH, ERR_INVALID_LAYER,
+   * ERR_NO_MATCHING_PLATFORM, ERR_NO_SPACE; the reason of `signal`. The store is then as it was, but for the other images of
+   * `allTags`
    */
-  async pull(reference: string, options: PullOptions = {}): Promise<Image> {
-    checkOptions('pull', options);
-    const full = withDefaultTag(parseReference(reference));
-    const { platform, tlsVerify, creds, authFile, certDir } = options;
-    const registry: RegistryOptions = {
-      ...(tlsVerify === undefined ? {} : { tlsVerify }),
-      ...(creds === undefined ? {} : { credentials: creds }),
-      ...(authFile === undefined ? {} : { authFile }),
-      ...(certDir === undefined ? {} : { certDir }),
-    };
-    const source = registrySource(full, registry);
-    const wanted = platform === undefined ? undefined : parsePlatformName(platform);
-    return this.#take(source, [formatReference(full)], options, wanted);
+  async pull(reference: string, options: PullOptions & { allTags: true }): Promise<Image[]>;
+  async pull(reference: string, options?: PullOptions): Promise<Image>;
+  async pull(reference: string, options: PullOptions = {}): Promise<Image | Image[]> {
+    const pulled = await pullImages(this.#context, reference, options);
+    const images = pulled.map(({ row }) => new Image(this.#context, row));
+    return options.allTags === true ? images : (images[0] as Image);
   }
 
   /**
-   * Loads the images of an archive: of `docker save`, or an OCI layout in a tar; plain or compressed by gzip or zstd.
-   * @param source - a path, or the bytes of the archive
-   * @throws ERR_NO_SUCH_PATH, ERR_INVALID_IMAGE, ERR_DIGEST_MISMATCH, ERR_INVALID_LAYER, ERR_NO_SPACE
+   * Copies an image of the store to a registry, or to another place. Blobs that are there are not moved, and those that the
+   * registry has in another repository of the image are mounted. Layers that are not compressed are compressed for a registry.
+   * @param image - a name, an id, or an {@link Image}
+   * @param destination - a name with a transport ({@link parseImageName}), or one of a registry. Default: the name of the image
+   * @throws ERR_NO_SUCH_IMAGE; ERR_INVALID_REFERENCE, also for an image without a name and a destination; ERR_UNAUTHORIZED,
+   * ERR_REGISTRY, ERR_REGISTRY_UNREACHABLE; ERR_UNSUPPORTED for what the destination cannot hold, and for podman's store;
+   * the reason of `signal`
    */
-  async load(source: string | Readable, options: TransferOptions = {}): Promise<Image[]> {
-    checkOptions('load', options);
-    const archive = await openArchive(source);
-    try {
-      const images: Image[] = [];
-      for (const archived of archive.images) {
-        images.push(await this.#take(archived.source, archived.names, options));
-      }
-      return images;
-    } finally {
-      await archive.close();
-    }
+  async push(image: string | Image, destination?: string, options: PushOptions = {}): Promise<CopyResult> {
+    return pushImage(this.#context, await this.#pushed(image), destination, options);
   }
 
   /**
-   * Makes an image of one layer from the tar of a root file system, plain or compressed by gzip or zstd.
-   * @param source - a path, or the bytes of the tar
+   * Writes images to an archive or a directory. An image that is called by a name has that one there, an {@link Image} all its
+   * names, and one that is called by its id none.
+   * @param images - names, ids, or {@link Image}s: one, but for a `docker-archive`, which holds any number
+   * @param target - a path, or for an archive a stream, which is ended. An archive in Docker's format is not replaced
+   * @throws ERR_NO_SUCH_IMAGE, ERR_INVALID_OPTION, ERR_NAME_IN_USE, ERR_PERMISSION, ERR_NO_SPACE, ERR_IO; nothing is left of a file
+   * then
+   */
+  async save(
+    images: string | Image | readonly (string | Image)[],
+    target: string | Writable,
+    options: SaveOptions = {},
+  ): Promise<void> {
+    const all = typeof images === 'string' || images instanceof Image ? [images] : images;
+    const saved: SavedImage[] = [];
+    for (const image of all) saved.push(await this.#saved(image));
+    await saveImages(this.#context, saved, target, options);
+  }
+
+  /**
+   * Loads the images of an archive or a directory: what `save` writes in any of its formats, `docker save`, or an OCI layout;
+   * archives plain or compressed. The trust policy is asked for each, as the transport that it would be.
+   * @param source - a path, an `http:` or `https:` URL of an archive, or the bytes of one
+   * @throws ERR_NO_SUCH_PATH, ERR_INVALID_IMAGE, ERR_POLICY_REJECTED, ERR_DIGEST_MISMATCH, ERR_INVALID_LAYER, ERR_NO_SPACE; the
+   * images before the one that failed are there
+   */
+  async load(source: string | Readable, options: LoadOptions = {}): Promise<Image[]> {
+    const rows = await loadImages(this.#context, source, options);
+    return rows.map((row) => new Image(this.#context, row));
+  }
+
+  /**
+   * Makes an image of one layer from the tar of a root file system, plain or compressed by gzip or zstd. No trust policy is asked:
+   * it is no image yet.
+   * @param source - a path, an `http:` or `https:` URL, or the bytes of the tar
    * @throws ERR_NO_SUCH_PATH, ERR_INVALID_OPTION for a change that is none, ERR_INVALID_REFERENCE, ERR_INVALID_LAYER
    */
   async import(source: string | Readable, options: ImportOptions = {}): Promise<Image> {
-    checkOptions('import', options);
-    const { reference, changes, message, os, arch, variant } = options;
-    const name = reference === undefined ? undefined : localName(reference);
-    const rootfs = rootfsSource(source, {
-      ...(changes === undefined ? {} : { changes }),
-      ...(message === undefined ? {} : { message }),
-      ...(os === undefined && arch === undefined && variant === undefined
-        ? {}
-        : { platform: platformOf(os, arch, variant) }),
-    });
-    return this.#take(rootfs, name === undefined ? [] : [name], options);
+    return new Image(this.#context, await importImage(this.#context, source, options));
   }
 
   /**
    * The image of this name or id.
-   * @param nameOrId - a name (without a registry: `localhost/` first, then `docker.io/library/`), a digest, or a beginning
-   * of an id that fits only one
+   * @param nameOrId - a name (without a registry: `localhost/` first, then `docker.io/library/`, then its alias and the
+   * search registries of containers-registries.conf(5)), a digest, or a beginning of an id that fits only one
    * @throws ERR_NO_SUCH_IMAGE, ERR_AMBIGUOUS_ID, ERR_INVALID_REFERENCE
    */
   async get(nameOrId: string): Promise<Image> {
-    return new Image(this.#context, this.#context.store.images.find(nameOrId).image);
+    return new Image(this.#context, (await findImage(this.#context, nameOrId)).image);
   }
 
   /** Whether there is an image of this name or id. */
   async exists(nameOrId: string): Promise<boolean> {
     try {
-      this.#context.store.images.find(nameOrId);
+      await findImage(this.#context, nameOrId);
       return true;
     } catch (error) {
       if (VainaError.is(error, 'ERR_NO_SUCH_IMAGE')) return false;
       throw error;
     }
+  }
+
+  /**
+   * Searches registries for images by a term. An ordinary answer of one registry is not lost when another one fails.
+   * @param term - `REGISTRY/TERM`, or a term alone for all search registries of containers-registries.conf(5)
+   * @throws as {@link search}
+   */
+  async search(term: string, options: SearchOptions = {}): Promise<SearchResult[]> {
+    return search(term, options);
   }
 
   /** Images, newest first. */
@@ -147,55 +137,51 @@ export class Images {
   }
 
   /**
+   * Removes images that nothing needs: those without a name, or with `all` those that no container is made of.
+   * @returns what was removed, with the bytes that became free
+   * @throws ERR_INVALID_OPTION
+   */
+  async prune(options: PruneImagesOptions = {}): Promise<PrunedImage[]> {
+    checkOptions('pruneImages', options);
+    return pruneImages(this.#context, options);
+  }
+
+  /** The images that are mounted by {@link Image.mount}. */
+  async mounted(): Promise<MountedImage[]> {
+    return mountedImages(this.#context);
+  }
+
+  /**
    * The image that a container is to be made of, pulled if the policy says so.
    * @internal
    */
   async choose(image: string | Image, policy: PullPolicy, options: PullOptions = {}): Promise<ChosenImage> {
-    const { images } = this.#context.store;
-    if (image instanceof Image) return { row: images.find(image.id).image, name: image.names[0] ?? image.id };
-    if (!['missing', 'always', 'never'].includes(policy)) {
+    if (image instanceof Image) {
+      return { row: this.#context.store.images.find(image.id).image, name: image.names[0] ?? image.id };
+    }
+    if (options.policy !== undefined || options.allTags !== undefined) {
       throw new VainaError(
         'ERR_INVALID_OPTION',
-        `pull must be missing, always or never, not ${String(policy)}`,
+        'pullOptions have no policy and no allTags: pull is the policy',
       );
     }
-    if (policy !== 'always') {
-      try {
-        const { image: row, name } = images.find(image);
-        return { row, name: name ?? row.names[0] ?? image };
-      } catch (error) {
-        if (policy === 'never' || !VainaError.is(error, 'ERR_NO_SUCH_IMAGE')) throw error;
-      }
-    }
-    const pulled = await this.pull(image, options);
-    return {
-      row: images.find(pulled.id).image,
-      name: formatReference(withDefaultTag(parseReference(image))),
-    };
+    const { row, name } = await pullImage(this.#context, image, { ...options, policy });
+    return { row, name: name ?? row.names[0] ?? row.id };
   }
 
-  async #take(
-    source: ImageSource,
-    names: readonly string[],
-    options: TransferOptions,
-    platform?: Platform,
-  ): Promise<Image> {
-    const { signal, onProgress } = options;
-    const { store } = this.#context;
-    try {
-      signal?.throwIfAborted();
-      const { manifests } = await copy(source, store.sink({ names, ...(signal ? { signal } : {}) }), {
-        ...(signal ? { signal } : {}),
-        ...(onProgress ? { onProgress } : {}),
-        ...(platform ? { platform } : {}),
-      });
-      return new Image(this.#context, store.images.find(manifests[0]?.config?.descriptor.digest ?? '').image);
-    } finally {
-      await source.close();
-    }
+  async #pushed(image: string | Image): Promise<PushedImage> {
+    if (image instanceof Image) return pushedBy(image.id, image.names[0]);
+    const found = await findImage(this.#context, image);
+    return pushedBy(found.image.id, found.name ?? found.image.names[0]);
+  }
+
+  async #saved(image: string | Image): Promise<SavedImage> {
+    if (image instanceof Image) return image;
+    const { image: row, name } = await findImage(this.#context, image);
+    return { id: row.id, names: name === undefined ? [] : [name] };
   }
 }
 
-function platformOf(os = 'linux', architecture = hostPlatform().architecture, variant?: string): Platform {
-  return parsePlatformName([os, architecture, ...(variant === undefined ? [] : [variant])].join('/'));
+function pushedBy(id: string, name: string | undefined): PushedImage {
+  return name === undefined ? { id } : { id, name };
 }

@@ -72,6 +72,31 @@ const pull: Entry = {
   summary: 'Pull an image from a registry',
   load: () => (require('./image/pull.js') as typeof import('./image/pull.js')).pull,
 };
+const push: Entry = {
+  name: 'push',
+  summary: 'Push an image to a specified destination',
+  load: () => (require('./image/push.js') as typeof import('./image/push.js')).push,
+};
+const save: Entry = {
+  name: 'save',
+  summary: 'Save image(s) to an archive',
+  load: () => (require('./image/save.js') as typeof import('./image/save.js')).save,
+};
+const login: Entry = {
+  name: 'login',
+  summary: 'Login to a container registry',
+  load: () => (require('./registry/login.js') as typeof import('./registry/login.js')).login,
+};
+const logout: Entry = {
+  name: 'logout',
+  summary: 'Logout of a container registry',
+  load: () => (require('./registry/logout.js') as typeof import('./registry/logout.js')).logout,
+};
+const search: Entry = {
+  name: 'search',
+  summary: 'Search registry for image',
+  load: () => (require('./registry/search.js') as typeof import('./registry/search.js')).search,
+};
 const rmi: Entry = {
   name: 'rmi',
   summary: 'Remove one or more images from local storage',
@@ -112,6 +137,109 @@ const version: Entry = {
   summary: 'Display the version information',
   load: () => (require('./system/version.js') as typeof import('./system/version.js')).version,
 };
+const copy: Entry = {
+  name: 'copy',
+  summary: 'Copy an IMAGE-NAME from one location to another',
+  load: () => (require('./transports/copy.js') as typeof import('./transports/copy.js')).copy,
+};
+const deleteImage: Entry = {
+  name: 'delete',
+  summary: 'Delete image IMAGE-NAME',
+  load: () => (require('./transports/delete.js') as typeof import('./transports/delete.js')).deleteImage,
+};
+const listTags: Entry = {
+  name: 'list-tags',
+  summary: 'List tags in the transport/repository specified by the SOURCE-IMAGE',
+  load: () => (require('./transports/list-tags.js') as typeof import('./transports/list-tags.js')).listTags,
+};
+const manifestDigest: Entry = {
+  name: 'manifest-digest',
+  summary: 'Compute a manifest digest of a file',
+  load: () =>
+    (require('./transports/manifest-digest.js') as typeof import('./transports/manifest-digest.js'))
+      .manifestDigest,
+};
+const sync: Entry = {
+  name: 'sync',
+  summary: 'Synchronize one or more images from one location to another',
+  load: () => (require('./transports/sync.js') as typeof import('./transports/sync.js')).sync,
+};
+const generateSigstoreKey: Entry = {
+  name: 'generate-sigstore-key',
+  summary: 'Generate a sigstore public/private key pair',
+  load: () =>
+    (
+      require('./signatures/generate-sigstore-key.js') as typeof import('./signatures/generate-sigstore-key.js')
+    ).generateSigstoreKey,
+};
+const standaloneSign: Entry = {
+  name: 'standalone-sign',
+  summary: 'Create a signature using local files',
+  load: () =>
+    (require('./signatures/standalone-sign.js') as typeof import('./signatures/standalone-sign.js'))
+      .standaloneSign,
+};
+const standaloneVerify: Entry = {
+  name: 'standalone-verify',
+  summary: 'Verify a signature using local files',
+  load: () =>
+    (require('./signatures/standalone-verify.js') as typeof import('./signatures/standalone-verify.js'))
+      .standaloneVerify,
+};
+const diff: Entry = {
+  name: 'diff',
+  summary: "Inspect changes to the image's file systems",
+  load: () => (require('./image/diff.js') as typeof import('./image/diff.js')).diff,
+};
+const history: Entry = {
+  name: 'history',
+  summary: 'Show history of a specified image',
+  load: () => (require('./image/history.js') as typeof import('./image/history.js')).history,
+};
+const imageTree: Entry = {
+  name: 'tree',
+  summary: 'Print layer hierarchy of an image in a tree format',
+  load: () => (require('./image/tree.js') as typeof import('./image/tree.js')).tree,
+};
+const imagePrune: Entry = {
+  name: 'prune',
+  summary: 'Remove unused images',
+  load: () => (require('./image/prune.js') as typeof import('./image/prune.js')).prune,
+};
+const imageMount: Entry = {
+  name: 'mount',
+  summary: "Mount an image's root filesystem",
+  load: () => (require('./image/mount.js') as typeof import('./image/mount.js')).mount,
+};
+const imageUnmount: Entry = {
+  name: 'unmount',
+  summary: "Unmount an image's root filesystem",
+  load: () => (require('./image/mount.js') as typeof import('./image/mount.js')).unmount,
+  aliases: ['umount'],
+};
+const df: Entry = {
+  name: 'df',
+  summary: 'Show disk usage',
+  load: () => (require('./system/df.js') as typeof import('./system/df.js')).df,
+};
+const check: Entry = {
+  name: 'check',
+  summary: 'Check storage consistency',
+  load: () => (require('./system/check.js') as typeof import('./system/check.js')).check,
+};
+const manifest = (
+  name: 'create' | 'add' | 'annotate' | 'exists' | 'inspect' | 'remove' | 'rm',
+  summary: string,
+): Entry => ({
+  name,
+  summary,
+  load: () => (require('./manifest/manifest.js') as typeof import('./manifest/manifest.js'))[name],
+});
+const manifestPush: Entry = {
+  name: 'push',
+  summary: 'Push a manifest list or image index to a registry',
+  load: () => (require('./manifest/push.js') as typeof import('./manifest/push.js')).push,
+};
 /* eslint-enable @typescript-eslint/no-require-imports */
 
 const containerCommands = [
@@ -130,14 +258,23 @@ const containerCommands = [
 ];
 
 const imageCommands: Entry[] = [
+  diff,
   exists('image'),
+  history,
   imports,
   inspect('image'),
   { ...images, name: 'list', aliases: ['ls'] },
   load,
+  imageMount,
+  imagePrune,
   pull,
+  push,
   { ...rmi, name: 'rm' },
+  save,
+  search,
   tag,
+  imageTree,
+  imageUnmount,
   untag,
 ];
 
@@ -148,23 +285,53 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'Manage containers',
     commands: containerCommands.map((entry) => (entry === ps ? { ...ps, aliases: ['ls', 'list'] } : entry)),
   },
+  copy,
   create,
+  deleteImage,
+  diff,
   exec,
+  generateSigstoreKey,
+  history,
   { name: 'image', summary: 'Manage images', commands: imageCommands },
   images,
   imports,
   info,
   inspect('all'),
   kill,
+  listTags,
   load,
+  login,
+  logout,
   logs,
+  manifestDigest,
+  {
+    name: 'manifest',
+    summary: 'Manipulate manifest lists and image indexes',
+    commands: [
+      manifest('create', 'Create manifest list or image index'),
+      manifest('add', 'Add images to a manifest list or image index'),
+      manifest('annotate', 'Add or update information about an entry in a manifest list or image index'),
+      manifest('exists', 'Check if a manifest list exists in local storage'),
+      manifest('inspect', 'Display the contents of a manifest list or image index'),
+      manifest('remove', 'Remove an entry from a manifest list or image index'),
+      manifest('rm', 'Remove manifest list or image index from local storage'),
+      manifestPush,
+    ],
+  },
   ps,
   pull,
+  push,
   rm,
   rmi,
   run,
+  save,
+  search,
+  standaloneSign,
+  standaloneVerify,
   start,
   stop,
+  sync,
+  { name: 'system', summary: 'Manage the store', commands: [check, df] },
   tag,
   untag,
   version,

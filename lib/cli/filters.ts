@@ -1,6 +1,7 @@
 import { keyValue } from './arguments.js';
 import { CommandError } from './errors.js';
-import type { ContainerFilters, ImageFilters } from './library.js';
+import { parseTime } from './human.js';
+import type { ContainerFilters, ImageFilters, PruneFilters } from './library.js';
 
 const STATUSES = [
   'created',
@@ -44,7 +45,7 @@ export function containerFilters(texts: readonly string[] = []): ContainerFilter
 }
 
 /** Reads podman's `--filter` of images. */
-export function imageFilters(texts: readonly string[] = []): ImageFilters {
+export function imageFilters(texts: readonly string[] = [], now = new Date()): ImageFilters {
   const filters: ImageFilters = {};
   for (const text of texts) {
     const [key, value] = split(text);
@@ -53,21 +54,57 @@ export function imageFilters(texts: readonly string[] = []): ImageFilters {
       case 'label':
         (filters[key] ??= []).push(value);
         break;
+      case 'id':
+      case 'digest':
+        (filters[key] ??= []).push(value);
+        break;
       case 'before':
       case 'since':
         filters[key] = value;
         break;
+      case 'after':
+        filters.since = value;
+        break;
+      case 'until':
+        filters.until = moment(value, now);
+        break;
+      case 'containers':
       case 'dangling':
+      case 'intermediate':
+      case 'manifest':
+      case 'readonly':
         if (value !== 'true' && value !== 'false') {
-          throw new CommandError(`non-boolean value "${value}" for dangling filter`);
+          throw new CommandError(`non-boolean value "${value}" for ${key} filter`);
         }
-        filters.dangling = value === 'true';
+        filters[key] = value === 'true';
         break;
       default:
         throw new CommandError(`unsupported image filter "${key}"`);
     }
   }
   return filters;
+}
+
+/** Reads podman's `--filter` of `image prune`. */
+export function pruneFilters(texts: readonly string[] = [], now = new Date()): PruneFilters {
+  const filters: PruneFilters = {};
+  for (const text of texts) {
+    const [key, value] = split(text);
+    if (key === 'label') (filters.label ??= []).push(value);
+    else if (key === 'label!') (filters.labelNot ??= []).push(value);
+    else if (key === 'until') filters.until = moment(value, now);
+    else if (key === 'dangling' && (value === 'true' || value === 'false'))
+      filters.dangling = value === 'true';
+    else if (key === 'dangling') throw new CommandError(`non-boolean value "${value}" for dangling filter`);
+    else throw new CommandError(`unsupported image filter "${key}"`);
+  }
+  return filters;
+}
+
+function moment(text: string, now: Date): Date {
+  const time = parseTime(text, now);
+  if (!time) throw new CommandError(`unable to parse "${text}" as a time or duration`);
+  return time;
 }
 
 function split(text: string): [string, string] {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { isatty, type WriteStream } from 'node:tty';
-import type { Library } from './library.js';
+import type { Library, LibraryJobs, LibraryRegistries } from './library.js';
 
 /** Where the store is. */
 export interface StoreOptions {
@@ -22,6 +22,10 @@ export interface Host {
   now(): Date;
   /** Opens the engine; called once at most. */
   open(options: StoreOptions): Promise<Library>;
+  /** The jobs of the library that need no engine. */
+  jobs(): LibraryJobs;
+  /** What needs no store, and so no engine. */
+  registries(): LibraryRegistries;
   /** Writes all of it, and only then returns. */
   write(fd: 1 | 2, data: string | Uint8Array): void;
   isTerminal(fd: 0 | 1 | 2): boolean;
@@ -42,6 +46,8 @@ export function processHost(): Host {
     env: process.env,
     now: () => new Date(),
     open,
+    jobs: () => library(),
+    registries,
     write,
     isTerminal: (fd) => isatty(fd),
     stdin: () => process.stdin,
@@ -63,10 +69,28 @@ export function processHost(): Host {
 }
 
 async function open(options: StoreOptions): Promise<Library> {
-  // Only what needs the engine pays for loading it: --help does not.
+  return library().Engine.open(options);
+}
+
+/** Only what needs the library pays for loading it: --help does not. */
+function library(): typeof import('../index.js') {
   // eslint-disable-next-line @typescript-eslint/no-require-imports
-  const { Engine } = require('../index.js') as typeof import('../index.js');
-  return Engine.open(options);
+  return require('../index.js') as typeof import('../index.js');
+}
+
+function registries(): LibraryRegistries {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  const library = require('../index.js') as typeof import('../index.js');
+  const { getLogin, login, logout, logoutAll, search, searchRegistries, verifyLogin } = library;
+  return {
+    getLogin,
+    login,
+    logout,
+    logoutAll,
+    search,
+    verifyLogin,
+    configuredRegistries: () => searchRegistries(),
+  };
 }
 
 function setRaw(on: boolean): void {

@@ -28,14 +28,14 @@ export function ago(then: Date, now: Date): string {
 }
 
 /** Bytes in decimal units with three significant digits, as podman shows the size of an image: `1.23 MB`. */
-export function humanSize(bytes: number): string {
+export function humanSize(bytes: number, digits = 3, space = ' '): string {
   let value = bytes;
   let unit = 0;
   while (value >= 1000 && unit < SIZE_UNITS.length - 1) {
     value /= 1000;
     unit++;
   }
-  return `${Number(value.toPrecision(3))} ${SIZE_UNITS[unit]}`;
+  return `${Number(value.toPrecision(digits))}${space}${SIZE_UNITS[unit]}`;
 }
 
 const DURATION_UNITS: Record<string, number> = {

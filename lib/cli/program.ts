@@ -1,7 +1,8 @@
 import { COMMANDS, type Entry } from './commands.js';
 import { CliCommand } from './command.js';
-import { CommandError, detailsOf, exitCodeOf, messageOf, UsageError } from './errors.js';
+import { CommandError, detailsOf, EXIT_ENGINE, exitCodeOf, messageOf, UsageError } from './errors.js';
 import { flag, type Flag } from './flags.js';
+import { imageGlobalFlags } from './transports/flags.js';
 import { helpOf } from './help.js';
 import type { Host, StoreOptions } from './host.js';
 import type { Library } from './library.js';
@@ -47,12 +48,16 @@ class Program {
   #debug = false;
   /** The command that is being read, for the advice after an error. */
   #current: CliCommand;
+  /** Its exit code for a failure that has no other. */
+  #failure = EXIT_ENGINE;
   readonly #root: CliCommand;
 
   constructor(private readonly host: Host) {
     const root = new CliCommand('vaina');
     root.description('Manage containers and images').exitOverride();
     for (const option of globalFlags()) root.addOption(option);
+    // skopeo's words before the command; the command says whether they are its own.
+    for (const option of imageGlobalFlags()) root.addOption(option.hideHelp());
     root.addOption(flag('-v, --version', 'version for vaina'));
     this.#root = root;
     this.#current = root;
@@ -108,6 +113,8 @@ class Program {
       if (!command.options.some((known) => known.long === option.long)) command.addOption(option.hideHelp());
     }
     command.stopsAtArgument = definition.stopsAtArgument ?? false;
+    this.#failure = definition.failure ?? EXIT_ENGINE;
+    this.#handDown(command);
     command.allowExcessArguments().allowUnknownOption();
     command.action(async () => {
       if (command.helpAsked) {
@@ -116,9 +123,24 @@ class Program {
       }
       const given = command.opts<Given & GlobalGiven>();
       const global: GlobalGiven = { ...this.#root.opts<GlobalGiven>(), ...pick(given) };
-      this.#logLevel(global.logLevel ?? 'warn');
+      this.#logLevel(global.logLevel ?? ((given['debug'] as boolean | undefined) ? 'debug' : 'warn'));
       this.#exitCode = await definition.run(this.#session(command, global), command.args, given);
     });
+  }
+
+  /** Gives a command the flags that stood before its name; those after it win. */
+  #handDown(command: CliCommand): void {
+    for (const { long } of imageGlobalFlags()) {
+      const given = this.#root.options.find((option) => option.long === long);
+      if (!given || this.#root.getOptionValueSource(given.attributeName()) !== 'cli') continue;
+      const own = command.options.find((option) => option.long === long);
+      if (!own) throw new UsageError(`unknown flag: ${long}`);
+      command.setOptionValueWithSource(
+        own.attributeName(),
+        this.#root.getOptionValue(given.attributeName()),
+        'env',
+      );
+    }
   }
 
   #logLevel(level: string): void {
@@ -139,6 +161,7 @@ class Program {
       store,
       path: command.path,
       engine: () => (this.#engine ??= host.open(store)),
+      jobs: () => host.jobs(),
       print: (line) => host.write(1, `${line}\n`),
       out: (text) => host.write(1, text),
       err: (text) => host.write(2, text),
@@ -159,7 +182,8 @@ class Program {
     } catch {
       // The exit code still tells.
     }
-    return exitCodeOf(error);
+    const code = exitCodeOf(error);
+    return code === EXIT_ENGINE ? this.#failure : code;
   }
 
   async #close(): Promise<void> {

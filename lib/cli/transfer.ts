@@ -1,30 +1,31 @@
 import { CommandError } from './errors.js';
 import { flag, type Flag } from './flags.js';
-import type { Pull } from './library.js';
+import { parseDuration } from './human.js';
+import type { Access, Pull, PullPolicy } from './library.js';
 import { progressPrinter } from './progress.js';
+import { chooser } from './prompt.js';
 import type { Session } from './verb.js';
 
-/** The flags of every command that may ask a registry, as they were given. */
-export interface TransferGiven {
-  arch?: string;
+/** The flags that say how a registry is reached, as they were given. */
+export interface AccessGiven {
   authfile?: string;
   certDir?: string;
   creds?: string;
+  tlsVerify?: boolean;
+}
+
+/** The flags of every command that may pull, as they were given. */
+export interface TransferGiven extends AccessGiven {
+  arch?: string;
   os?: string;
   platform?: string;
   quiet?: boolean;
-  tlsVerify?: boolean;
   variant?: string;
 }
 
-/** The flags of every command that may ask a registry. */
-export function transferFlags(): Flag[] {
+/** The flags that say how a registry is reached. */
+export function accessFlags(): Flag[] {
   return [
-    flag(
-      '--arch <ARCH>',
-      'use ARCH instead of the architecture of the machine for choosing images',
-      'string',
-    ),
     flag('--authfile <string>', 'Path of the authentication file', 'string'),
     flag('--cert-dir <Pathname>', 'Pathname of a directory containing TLS certificates and keys', 'string'),
     flag(
@@ -32,6 +33,29 @@ export function transferFlags(): Flag[] {
       'Credentials (USERNAME:PASSWORD) to use for authenticating to a registry',
       'string',
     ),
+    flag('--tls-verify', 'Require HTTPS and verify certificates when contacting registries'),
+  ];
+}
+
+/** What the library is told of them. */
+export function accessOptions({ authfile, certDir, creds, tlsVerify }: AccessGiven): Access {
+  return {
+    ...(tlsVerify === undefined ? {} : { tlsVerify }),
+    ...(creds === undefined ? {} : { creds: credentials(creds) }),
+    ...(authfile === undefined ? {} : { authFile: authfile }),
+    ...(certDir === undefined ? {} : { certDir }),
+  };
+}
+
+/** The flags of every command that may pull. */
+export function transferFlags(): Flag[] {
+  return [
+    flag(
+      '--arch <ARCH>',
+      'use ARCH instead of the architecture of the machine for choosing images',
+      'string',
+    ),
+    ...accessFlags(),
     flag('--os <OS>', 'use OS instead of the running OS for choosing images', 'string'),
     flag(
       '--platform <string>',
@@ -39,7 +63,6 @@ export function transferFlags(): Flag[] {
       'string',
     ),
     flag('-q, --quiet', 'Suppress output information when pulling images'),
-    flag('--tls-verify', 'Require HTTPS and verify certificates when contacting registries'),
     flag(
       '--variant <string>',
       'use VARIANT instead of the running architecture variant for choosing images',
@@ -51,13 +74,18 @@ export function transferFlags(): Flag[] {
 /** What the library is told of them, but for the signal. */
 export function transferOptions(session: Session, given: TransferGiven): Pull {
   const platform = platformOf(given);
+  const choose = chooser(session.host);
+  const onTry = (reference: string, why?: string): void => {
+    if (why !== undefined && why !== said) session.err(`${why}\n`);
+    said = why;
+    session.err(`Trying to pull ${reference}...\n`);
+  };
+  let said: string | undefined;
   return {
+    ...(choose === undefined ? {} : { chooseShortName: choose }),
     ...(platform === undefined ? {} : { platform }),
-    ...(given.tlsVerify === undefined ? {} : { tlsVerify: given.tlsVerify }),
-    ...(given.creds === undefined ? {} : { creds: credentials(given.creds) }),
-    ...(given.authfile === undefined ? {} : { authFile: given.authfile }),
-    ...(given.certDir === undefined ? {} : { certDir: given.certDir }),
-    ...((given.quiet ?? false) ? {} : { onProgress: progressPrinter(session) }),
+    ...accessOptions(given),
+    ...((given.quiet ?? false) ? {} : { onTry, onProgress: progressPrinter(session) }),
   };
 }
 
@@ -72,7 +100,58 @@ function platformOf({ arch, os, platform, variant }: TransferGiven): string | un
   return `${os ?? 'linux'}/${arch ?? host}${variant === undefined ? '' : `/${variant}`}`;
 }
 
-function credentials(text: string): { username: string; password: string } {
+/** The flag for failures that may pass, as they were given. */
+export interface RetryGiven {
+  retry?: number;
+  retryDelay?: string;
+}
+
+/** The flags for failures that may pass. */
+export function retryFlags(): Flag[] {
+  return [
+    flag(
+      '--retry <uint>',
+      'how often a request that failed for a reason that may pass is made again (default 2)',
+      'uint',
+    ),
+    flag(
+      '--retry-delay <duration>',
+      'delay before the first retry; it doubles with each (default 1s)',
+      'string',
+    ),
+  ];
+}
+
+/** What the library is told of them. */
+export function retryOptions({ retry, retryDelay: text }: RetryGiven): Pick<Pull, 'retry' | 'retryDelay'> {
+  const retryDelay = text === undefined ? undefined : parseDuration(text);
+  if (text !== undefined && (retryDelay === undefined || retryDelay < 0)) {
+    throw new CommandError(`invalid argument "${text}" for "--retry-delay" flag: time: invalid duration`);
+  }
+  return { ...(retry !== undefined && { retry }), ...(retryDelay !== undefined && { retryDelay }) };
+}
+
+const PULL_POLICIES: Readonly<Record<string, PullPolicy>> = {
+  always: 'always',
+  true: 'always',
+  missing: 'missing',
+  ifnotpresent: 'missing',
+  false: 'missing',
+  never: 'never',
+  newer: 'newer',
+  ifnewer: 'newer',
+};
+
+/** podman's words for when an image is pulled. */
+export function pullPolicy(text: string): PullPolicy {
+  const word = text.toLowerCase();
+  const policy = Object.hasOwn(PULL_POLICIES, word) ? PULL_POLICIES[word] : undefined;
+  if (policy === undefined) throw new CommandError(`unsupported pull policy "${text}"`);
+  return policy;
+}
+
+/** `USERNAME:PASSWORD`, taken apart. */
+export function credentials(text: string): { username: string; password: string } {
   const colon = text.indexOf(':');
   if (colon < 1) throw new CommandError('credentials must be given as USERNAME:PASSWORD');
   return { username: text.slice(0, colon), password: text.slice(colon + 1) };

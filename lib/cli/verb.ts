@@ -1,6 +1,6 @@
 import type { Flag } from './flags.js';
 import type { Host, StoreOptions } from './host.js';
-import type { Library } from './library.js';
+import type { Library, LibraryJobs } from './library.js';
 
 /** What a verb is given. */
 export interface Session {
@@ -10,6 +10,8 @@ export interface Session {
   readonly path: string;
   /** Opens the engine at the first call. */
   engine(): Promise<Library>;
+  /** The jobs of the library that need no engine. */
+  jobs(): LibraryJobs;
   /** Writes a line to stdout. */
   print(line: string): void;
   /** Writes text to stdout as it is. */
@@ -34,6 +36,8 @@ export interface Verb<G extends object = Given> {
   flags: readonly Flag[];
   /** Flags end at the first argument: what follows belongs to the container. */
   stopsAtArgument?: boolean;
+  /** The exit code of a failure that has no other. Default 125, podman's. */
+  failure?: number;
   /**
    * Does it.
    * @returns the exit code

@@ -1,4 +1,16 @@
-import { checkMembers, filled, flag, integer, number, type Check } from '../spec/checks.js';
+import {
+  checkMembers,
+  filled,
+  flag,
+  integer,
+  list,
+  map,
+  number,
+  text,
+  word,
+  type Check,
+} from '../spec/checks.js';
+import { VainaError } from '../errors.js';
 import { invalid } from '../spec/invalid.js';
 
 /** What cannot be checked beforehand, or is checked where it is used. */
@@ -6,19 +18,61 @@ const anything: Check = () => undefined;
 
 const MAX = Number.MAX_SAFE_INTEGER;
 const TRANSFER = { signal: anything, onProgress: anything };
+const CHECK = { quick: flag, trees: flag, maxAge: integer(0, MAX), signal: anything };
+const LIST_ENTRY = {
+  ...{ os: filled, arch: filled, variant: filled, osVersion: filled },
+  ...{ osFeatures: list(filled), annotations: map(filled, text) },
+};
+const TRUST = { trustPolicy: anything, insecurePolicy: flag, registriesDir: filled };
+const REGISTRY = {
+  tlsVerify: flag,
+  creds: credentials,
+  authFile: filled,
+  certDir: filled,
+  registries: anything,
+  retry: integer(0, 99),
+  retryDelay: number(0, MAX),
+};
 const STDIO = { stdio: triple, rows: integer(0, 65_535), columns: integer(0, 65_535) };
 
 /** Options of the verbs that are no container options: by verb, what each may be. */
 const OPTIONS = {
+  engine: { ...TRUST, root: anything, runroot: anything },
   pull: {
     ...TRANSFER,
+    ...REGISTRY,
+    ...TRUST,
+    policy: word('always', 'missing', 'never', 'newer'),
+    allTags: flag,
     platform: filled,
-    tlsVerify: flag,
-    creds: credentials,
-    authFile: filled,
-    certDir: filled,
+    decryptionKeys: encryption,
+    chooseShortName: anything,
+    onTry: anything,
   },
-  load: TRANSFER,
+  push: {
+    ...TRANSFER,
+    ...REGISTRY,
+    all: flag,
+    format: anything,
+    compression: anything,
+    concurrency: integer(1, MAX),
+    removeSignatures: flag,
+    signBy: filled,
+    signBySigstorePrivateKey: filled,
+    signPassphrase: anything,
+    signIdentity: filled,
+    registriesDir: filled,
+    encryptLayers: encryption,
+    encryptionKeys: encryption,
+  },
+  save: {
+    ...TRANSFER,
+    format: word('docker-archive', 'oci-archive', 'oci-dir', 'docker-dir'),
+    compress: flag,
+    uncompressed: flag,
+    additionalTags: anything,
+  },
+  load: { ...TRANSFER, trustPolicy: anything, insecurePolicy: flag },
   import: {
     ...TRANSFER,
     reference: filled,
@@ -50,11 +104,27 @@ const OPTIONS = {
   stop: { timeout: number(0, MAX) },
   remove: { force: flag, timeout: number(0, MAX) },
   removeImage: { force: flag },
+  check: CHECK,
+  listCreate: { ...REGISTRY, all: flag, amend: flag, annotations: map(filled, text) },
+  listAdd: { ...LIST_ENTRY, ...REGISTRY, all: flag },
+  listAnnotate: LIST_ENTRY,
+  imageTree: { whatRequires: flag },
+  unmountImage: { force: flag },
+  pruneImages: { all: flag, filters: pruneFilters },
+  repair: { ...CHECK, force: flag },
 } as const satisfies Record<string, Record<string, Check>>;
 
 /** Throws ERR_INVALID_OPTION for an option that the verb does not have, or that is of the wrong type. */
 export function checkOptions(verb: keyof typeof OPTIONS, options: object): void {
   checkMembers(`${verb} option`, options, OPTIONS[verb]);
+}
+
+function pruneFilters(value: unknown): void {
+  checkMembers('filter', value, { until: date, label: list(filled), labelNot: list(filled), dangling: flag });
+}
+
+function encryption(_value: unknown, name: string): void {
+  throw new VainaError('ERR_UNSUPPORTED', `option ${name}: there is no encryption of layers`);
 }
 
 function triple(value: unknown, name: string): void {

@@ -4,6 +4,7 @@ import type { OciSeccomp, OciSpec } from '../spec/oci-spec.js';
 import type { HostFacts } from '../spec/facts.js';
 import type { Store } from '../store/store.js';
 import type { UserFiles } from './container-facts.js';
+import type { ImageTrust } from './image-trust.js';
 import type { Monitored } from './monitored.js';
 
 /** What every verb works with: made once by the engine, closed with it. */
@@ -12,6 +13,8 @@ export interface Context {
   readonly runroot: string;
   readonly native: Native;
   readonly store: Store;
+  /** What the engine was told of trust in images. */
+  readonly trust: ImageTrust;
   /** The host, as looked at when the engine was opened; its cgroups are prepared at the first start. */
   host: HostFacts;
   cgroupsPrepared: boolean;

@@ -1,5 +1,7 @@
+import { VainaError } from '../errors.js';
 import type { Context } from './context.js';
 import { publish } from './events.js';
+import { countOf, unmountImage } from './mount-image.js';
 import { removeContainer } from './remove.js';
 
 /** What the removal of an image took away. */
@@ -22,6 +24,14 @@ export async function removeImage(
     for (const container of store.containers.ofImage(id)) {
       await removeContainer(context, container.id, { force: true });
     }
+  }
+  if (countOf(context, id) > 0) {
+    if (!options.force)
+      throw new VainaError('ERR_IN_USE', `the image ${names[0] ?? id} is mounted`, {
+        subject: id,
+        hint: 'unmount it first',
+      });
+    await unmountImage(context, id, { force: true });
   }
   await store.deleteImage(id);
   context.users.delete(id);

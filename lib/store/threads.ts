@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
@@ -16,20 +15,17 @@ let running = 0;
 export function startThread(): Worker | undefined {
   if (running >= MOST) return undefined;
   const kind = extname(__filename);
-  const file = join(__dirname, `unpack-thread${kind}`);
-  // In a checkout it is TypeScript, which a thread has to be told how to read, whatever this process was started by.
-  const thread =
-    kind === '.ts'
-      ? new Worker(`for (const module of ${JSON.stringify([typescript(), file])}) require(module);`, {
-          eval: true,
-          resourceLimits: RESOURCES,
-        })
-      : new Worker(file, { resourceLimits: RESOURCES });
+  // In a checkout it is TypeScript; who has loaded this by `node -r` has told threads how to as well. What else started this
+  // process, such as the program ts-node, is not to start in a thread once more.
+  const loader =
+    kind === '.ts' && !process.execArgv.includes('-r')
+      ? { execArgv: ['-r', 'ts-node/register/transpile-only'] }
+      : {};
+  const thread = new Worker(join(__dirname, `unpack-thread${kind}`), {
+    ...loader,
+    resourceLimits: RESOURCES,
+  });
   running++;
   thread.once('exit', () => running--);
   return thread;
-}
-
-function typescript(): string {
-  return createRequire(__filename).resolve('ts-node/register/transpile-only');
 }

@@ -14,6 +14,7 @@ import {
   REPO,
 } from '../support/containers.js';
 import { monitorPids } from '../support/leftovers.js';
+import { benchImages } from './images.js';
 import { Floor } from './floor.js';
 import { findPeers, type Peer } from './peers.js';
 import { median, quantile } from './statistics.js';
@@ -234,6 +235,7 @@ function print(): void {
 }
 
 async function main(): Promise<void> {
+  if (process.argv.includes('images')) return benchImages(QUICK, JSON_OUTPUT);
   const directory = makeDirectory();
   const root = makeBusyboxRoot(directory);
   const archive = packRoot(root);

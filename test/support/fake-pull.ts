@@ -69,7 +69,10 @@ export function useFakeRegistry(): FakePull {
 export function expectNoLeak(...servers: readonly FakeRegistry[]): void {
   const secrets = [CANARY, Buffer.from(`user:${CANARY}`).toString('base64')];
   for (const { seen, host } of servers) {
-    for (const secret of secrets) expect(JSON.stringify(seen), host).not.to.include(secret);
+    // Blobs hold no secrets, and are large.
+    const short = seen.map(({ method, url, headers, body }) => [method, url, headers, body.slice(0, 10_000)]);
+    const text = JSON.stringify(short);
+    for (const secret of secrets) expect(text, host).not.to.include(secret);
     for (const { headers } of seen) expect(headers, host).not.to.have.property('authorization');
   }
 }

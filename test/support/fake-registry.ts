@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import type { AddressInfo, Socket } from 'node:net';
 import { digestOf } from '../../lib/oci/digest.js';
 import type { Descriptor } from '../../lib/oci/types.js';
+import { FakeUploads } from './fake-uploads.js';
 import { blobsOf, type TestImage } from './images.js';
 
 /** One request as a fake registry saw it. */
@@ -13,6 +14,7 @@ export interface Seen {
   url: string;
   headers: IncomingMessage['headers'];
   body: string;
+  bytes: Buffer;
 }
 
 /** Takes a request over from the registry; true when it has answered. */
@@ -26,6 +28,8 @@ export class FakeRegistry {
   readonly tags = new Map<string, string>();
   /** Asked in order for each request before the registry answers. */
   readonly faults: Fault[] = [];
+  /** What is written to it. */
+  readonly uploads = new FakeUploads(this);
   host = '';
   origin = '';
   readonly #sockets = new Set<Socket>();
@@ -80,16 +84,31 @@ export class FakeRegistry {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     const { method = '', url = '', headers } = request;
-    const seen = { method, url, headers, body: Buffer.concat(chunks).toString() };
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        chunks.push(chunk);
+        const kept = this.uploads.cutAfter(method, url, chunks);
+        if (kept === undefined) continue;
+        this.seen.push({ method, url, headers, body: '', bytes: kept });
+        request.socket.destroy();
+        return;
+      }
+    } catch {
+      // The client has gone away.
+      return;
+    }
+    const bytes = Buffer.concat(chunks);
+    const seen = { method, url, headers, body: bytes.toString(), bytes };
     this.seen.push(seen);
     for (const fault of [...this.faults]) if (fault(seen, response) === true) return;
     this.#serve(seen, response);
   }
 
-  #serve({ url, headers }: Seen, response: ServerResponse): void {
+  #serve(seen: Seen, response: ServerResponse): void {
+    const { url, headers, method } = seen;
+    if (this.uploads.serve(seen, response)) return;
     if (url === '/v2/') {
       response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
       return;
@@ -100,6 +119,10 @@ export class FakeRegistry {
     if (bytes === undefined) {
       const code = kind === 'blobs' ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN';
       sendError(response, 404, code, `${kind ?? 'path'} unknown`);
+      return;
+    }
+    if (method === 'HEAD') {
+      response.writeHead(200, { 'content-length': bytes.length, 'docker-content-digest': digest }).end();
       return;
     }
     const type = kind === 'manifests' ? (this.types.get(digest) ?? 'text/plain') : 'application/octet-stream';

@@ -6,6 +6,7 @@ import type {
   Descriptor,
   Digest,
   ImageSink,
+  SinkTakes,
   TransferOptions,
 } from '../../lib/oci/types.js';
 import { readAll } from '../../lib/util/read-all.js';
@@ -13,6 +14,7 @@ import { readAll } from '../../lib/util/read-all.js';
 /** A sink that keeps everything in memory and remembers what was done to it. */
 export class MemorySink implements ImageSink {
   readonly name = 'memory';
+  readonly takes: SinkTakes;
   readonly blobs = new Map<Digest, Buffer>();
   readonly order: string[] = [];
   readonly roles: BlobRole[] = [];
@@ -21,6 +23,10 @@ export class MemorySink implements ImageSink {
   /** Blobs that are being taken at this time, and the most there were. */
   open = 0;
   mostOpen = 0;
+
+  constructor(takes: SinkTakes = {}) {
+    this.takes = takes;
+  }
 
   async hasBlob(descriptor: Descriptor): Promise<boolean> {
     return this.blobs.has(descriptor.digest);

@@ -65,12 +65,14 @@ const NEEDS = {
   runc: runcRuns,
   crun: crunRuns,
   skopeo: program('skopeo'),
+  umoci: program('umoci'),
   'docker-registry': program('docker-registry'),
   mmdebstrap: program('mmdebstrap'),
   useradd: program('useradd'),
   newuidmap: program('newuidmap'),
   setpriv: program('setpriv'),
   getfattr: program('getfattr'),
+  gpg: program('gpg'),
   lab: () => (process.env['VAINA_LAB'] === '1' ? undefined : 'not inside the lab machine'),
 } satisfies Record<string, () => string | undefined>;
 

@@ -13,16 +13,18 @@ import type { Native } from '../../lib/native/types.js';
  */
 export function weakNative(directory: string, source: string): Native {
   const main = join(directory, 'main.cc');
-  writeFileSync(main, '#include "store/storage.h"\nint main() { return vaina::serve_storage(0, 1); }\n');
+  // By its path: a directory of includes that has a sys/ would hide the system's.
+  writeFileSync(
+    main,
+    `#include "${source}/store/storage.h"\nint main() { return vaina::serve_storage(0, 1); }\n`,
+  );
   const store = readdirSync(join(source, 'store')).filter((name) => name.endsWith('.cc'));
   const program = join(directory, 'weak-worker');
   execFileSync('g++', [
     ...['-std=gnu++17', '-O1', '-D_GNU_SOURCE', '-DVAINA_WEAKEN_RESOLVE', '-fno-exceptions', '-fno-rtti'],
     ...[
-      '-I',
-      source,
       main,
-      ...['directory', 'io', 'remove_tree'].map((name) => join(source, 'sys', `${name}.cc`)),
+      ...['directory', 'io', 'mount', 'remove_tree'].map((name) => join(source, 'sys', `${name}.cc`)),
       ...store.map((name) => join(source, 'store', name)),
     ],
     ...['-o', program],

@@ -16,6 +16,8 @@ const EXPECTED: Record<string, RegExp> = {
   '04-limits': /^true 137\n\d+ MiB at most\n$/,
   '05-images': /localhost\/example:latest[^]*made by import/,
   '06-plan': /pivot-root[^]*exec\("true"\)[^]*total: \d/,
+  '07-registry': /^\[ 'busybox' \]\n201 \[ 'latest', 'pushed' \]\nfrom a push\n\n$/,
+  '08-push': /^true true\nsha256:[0-9a-f]{64}\n$/,
   quickstart: /exec {8}process 1 is sh\n[^]*exit code {3}3\n[^]*timings\/ms/,
 };
 

@@ -92,7 +92,11 @@ export function createFlags(): Flag[] {
     flag('--oom-score-adj <int>', "Tune the host's OOM preferences (-1000 to 1000)", 'int'),
     flag('--pids-limit <int>', 'Tune container pids limit (set -1 for unlimited) (default 2048)', 'int'),
     flag('--privileged', 'Give extended privileges to container'),
-    flag('--pull <string>', 'Pull image policy (always, missing, never) (default "missing")', 'string'),
+    flag(
+      '--pull <string>',
+      'Pull image policy (always, missing, never, newer) (default "missing")',
+      'string',
+    ),
     flag('--read-only', 'Make containers root filesystem read-only'),
     flag(
       '--read-only-tmpfs',

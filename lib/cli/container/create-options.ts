@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { keyValue } from '../arguments.js';
 import { readEnvironment } from '../environment.js';
 import { CommandError } from '../errors.js';
-import type { Create, PullPolicy } from '../library.js';
-import { transferOptions } from '../transfer.js';
+import type { Create } from '../library.js';
+import { pullPolicy, transferOptions } from '../transfer.js';
 import type { Session } from '../verb.js';
 import type { CreateGiven } from './create-flags.js';
 
@@ -138,21 +138,4 @@ function entrypoint(text: string): readonly string[] {
 /** A name or, in digits, a number. */
 export function signal(text: string): string | number {
   return /^\d+$/.test(text) ? Number(text) : text;
-}
-
-const PULL_POLICIES: Record<string, PullPolicy> = {
-  always: 'always',
-  true: 'always',
-  missing: 'missing',
-  ifnotpresent: 'missing',
-  false: 'missing',
-  never: 'never',
-};
-
-function pullPolicy(text: string): PullPolicy {
-  const policy = Object.hasOwn(PULL_POLICIES, text.toLowerCase())
-    ? PULL_POLICIES[text.toLowerCase()]
-    : undefined;
-  if (policy === undefined) throw new CommandError(`unsupported pull policy "${text}"`);
-  return policy;
 }

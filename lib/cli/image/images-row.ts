@@ -47,6 +47,7 @@ export function imageFields(
     VirtualSize: image.size,
     Labels: new Map(Object.entries(image.labels)),
     Names: image.names,
+    History: image.names.join(', '),
     RepoTags: image.names,
     RepoDigests: digests(image),
     Containers: image.containers,

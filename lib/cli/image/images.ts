@@ -12,6 +12,7 @@ interface ImagesGiven {
   digests?: boolean;
   filter?: string[];
   format?: string;
+  history?: boolean;
   noheading?: boolean;
   quiet?: boolean;
   sort?: string;
@@ -34,10 +35,11 @@ export const images = verb<ImagesGiven>({
   summary: 'List images in local storage',
   usage: '[IMAGE]',
   flags: [
-    flag('-a, --all', 'Show all images: there are no intermediate ones, so that this changes nothing'),
+    flag('-a, --all', 'Show all images, also those without a name that came with a manifest list'),
     flag('--digests', 'Show digests'),
     flag('-f, --filter <strings>', 'Filter output based on conditions provided', 'list'),
     flag('--format <string>', 'Change the output format to JSON or a Go template', 'string'),
+    flag('--history', 'Display the image name history: its names, for the store keeps no earlier ones'),
     flag('--no-trunc', 'Do not truncate output'),
     flag('-n, --noheading', 'Do not print column headings'),
     flag('-q, --quiet', 'Display only image IDs'),
@@ -52,7 +54,8 @@ export const images = verb<ImagesGiven>({
       );
     }
     const engine = await session.engine();
-    const found = (await engine.images.list(imageFilters(given.filter))).flatMap(byName);
+    const filters = imageFilters(given.filter, session.host.now());
+    const found = (await engine.images.list(given.all ? { ...filters, all: true } : filters)).flatMap(byName);
     const rows = found.filter((row) => matches(row, args[0])).toSorted(order);
     const now = session.host.now();
     if (wantsJson(given.format)) {
@@ -66,7 +69,8 @@ export const images = verb<ImagesGiven>({
     }
     const digest = given.digests ? '{{.Digest}}\t' : '';
     const format =
-      given.format ?? `table {{.Repository}}\t{{.Tag}}\t${digest}{{.ID}}\t{{.CreatedSince}}\t{{.Size}}`;
+      given.format ??
+      `table {{.Repository}}\t{{.Tag}}\t${digest}{{.ID}}\t{{.CreatedSince}}\t{{.Size}}${given.history ? '\t{{.History}}' : ''}`;
     session.out(formatRows('images', format, fields, IMAGE_HEADINGS, !(given.noheading ?? false)));
     return 0;
   },

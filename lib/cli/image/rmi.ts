@@ -1,7 +1,7 @@
 import { VainaError } from '../../errors.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
-import type { Library, LibraryImage } from '../library.js';
+import type { Library, LibraryImage, LibraryList } from '../library.js';
 import { verb } from '../verb.js';
 
 interface RmiGiven {
@@ -23,6 +23,10 @@ export const rmi = verb<RmiGiven>({
     flag('-a, --all', 'Remove all images'),
     flag('-f, --force', 'Force Removal of the image'),
     flag('-i, --ignore', 'Ignore errors if a specified image does not exist'),
+    flag(
+      '--no-prune',
+      'Do not remove dangling images: no image has a parent here, so that this changes nothing',
+    ),
   ],
   async run(session, args, given) {
     if (given.all && args.length > 0)
@@ -30,7 +34,10 @@ export const rmi = verb<RmiGiven>({
     if (!given.all && args.length === 0) throw new CommandError('image name or ID must be specified');
     const engine = await session.engine();
     const force = given.force ?? false;
-    const targets = given.all ? (await engine.images.list()).map((row) => row.id) : args;
+    // Lists first: images that came with one go with it.
+    const all = given.all ? await engine.images.list({ all: true }) : [];
+    const first = [...all.filter((row) => row.manifestList), ...all.filter((row) => !row.manifestList)];
+    const targets = given.all ? first.map((row) => row.id) : args;
     let worst = 0;
     for (const target of targets) {
       try {
@@ -58,21 +65,21 @@ interface Removed {
 }
 
 async function remove(engine: Library, target: string, force: boolean, whole: boolean): Promise<Removed> {
-  const image = await engine.images.get(target);
+  const isList = await engine.manifests.exists(target);
+  const get = (key: string): Promise<LibraryImage | LibraryList> =>
+    isList ? engine.manifests.get(key) : engine.images.get(key);
+  const image = await get(target);
+  const before = [...image.names];
   const byId = image.id.startsWith(target.replace(/^sha256:/, ''));
-  if (byId && image.names.length > 1 && !force && !whole) {
+  if (byId && before.length > 1 && !force && !whole) {
     throw new CommandError(
-      `unable to delete image "${image.id}" by ID with more than one tag ([${image.names.join(' ')}]): please force removal`,
+      `unable to delete image "${image.id}" by ID with more than one tag ([${before.join(' ')}]): please force removal`,
     );
   }
-  if (byId || image.names.length <= 1) return image.remove({ force });
-  return untagOnly(engine, image, target);
-}
-
-/** An image with several names loses only the one it was called by. */
-async function untagOnly(engine: Library, image: LibraryImage, name: string): Promise<Removed> {
-  const before = image.names;
-  await image.untag(name);
-  const after = (await engine.images.get(image.id)).names;
+  if (byId || whole || before.length <= 1)
+    return 'delete' in image ? image.delete() : image.remove({ force });
+  // With several names it loses only the one it was called by.
+  await image.untag(target);
+  const after = (await get(image.id)).names;
   return { untagged: before.filter((known) => !after.includes(known)), deleted: [] };
 }

@@ -1,5 +1,11 @@
 import { atLeast } from '../arguments.js';
+import type { Library, LibraryImage, LibraryList } from '../library.js';
 import { verb } from '../verb.js';
+
+/** The image, or the manifest list itself, not its image for this host. */
+async function named(engine: Library, name: string): Promise<LibraryImage | LibraryList> {
+  return (await engine.manifests.exists(name)) ? engine.manifests.get(name) : engine.images.get(name);
+}
 
 /** `vaina tag` */
 export const tag = verb({
@@ -9,7 +15,7 @@ export const tag = verb({
   async run(session, args) {
     atLeast(args, 2);
     const [source, ...names] = args as [string, ...string[]];
-    const image = await (await session.engine()).images.get(source);
+    const image = await named(await session.engine(), source);
     for (const name of names) await image.tag(name);
     return 0;
   },
@@ -23,7 +29,7 @@ export const untag = verb({
   async run(session, args) {
     atLeast(args, 1);
     const [source, ...names] = args as [string, ...string[]];
-    const image = await (await session.engine()).images.get(source);
+    const image = await named(await session.engine(), source);
     // Without names, podman takes all of them away.
     if (names.length === 0) await image.untag();
     for (const name of names) await image.untag(name);

@@ -1,18 +1,23 @@
 import { VainaError } from '../../errors.js';
-import { CommandError, EXIT_ENGINE } from '../errors.js';
+import { CommandError, EXIT_ENGINE, UsageError } from '../errors.js';
 import { flag } from '../flags.js';
 import { formatObject, wantsJson } from '../format.js';
 import { goValues } from '../go-values.js';
 import { json } from '../template.js';
+import { inspectRemote, remoteFlagGiven, remoteFlags, type RemoteGiven } from '../transports/inspect.js';
 import { verb, type Session, type Verb } from '../verb.js';
 
 type Type = 'all' | 'container' | 'image';
 
-interface InspectGiven {
-  format?: string;
+interface InspectGiven extends RemoteGiven {
   type?: string;
 }
 
+/** skopeo's code for a failure. */
+const EXIT_REMOTE = 1;
+/** Names that start like this mean an image where it is, not an object of the store. */
+const TRANSPORT =
+  /^(docker:\/\/|(oci|oci-archive|docker-archive|dir|docker-daemon|containers-storage|vaina|sif|tarball|ostree):)/;
 /** podman's own width. */
 const INDENT = 5;
 
@@ -21,14 +26,17 @@ export function inspect(type: Type): Verb {
   return verb<InspectGiven>({
     summary: `Display the configuration of ${type === 'all' ? 'object denoted by ID' : `a ${type}`}`,
     usage: {
-      all: '{CONTAINER|IMAGE} [...]',
+      all: '{CONTAINER|IMAGE} [...] | TRANSPORT:IMAGE',
       container: 'CONTAINER [CONTAINER...]',
       image: 'IMAGE [IMAGE...]',
     }[type],
     flags: [
       flag('-f, --format <string>', 'Format the output to a Go template or json (default "json")', 'string'),
       ...(type === 'all'
-        ? [flag('-t, --type <string>', 'Specify inspect-object type (default "all")', 'string')]
+        ? [
+            flag('-t, --type <string>', 'Specify inspect-object type (default "all")', 'string'),
+            ...remoteFlags(),
+          ]
         : []),
     ],
     async run(session, args, given) {
@@ -37,6 +45,11 @@ export function inspect(type: Type): Verb {
         throw new CommandError(`invalid type "${wanted}": must be "image", "container", or "all"`);
       }
       if (args.length === 0) throw new CommandError('no names or ids specified');
+      if (type === 'all' && args.some(hasTransport)) return remote(session, args, given);
+      const foreign =
+        type === 'all' ? remoteFlagGiven(given as Readonly<Record<string, unknown>>) : undefined;
+      if (foreign !== undefined)
+        throw new UsageError(`${foreign} is for an image with its transport, as in docker://NAME`);
       const found: object[] = [];
       let failed = false;
       for (const name of args) {
@@ -57,6 +70,20 @@ export function inspect(type: Type): Verb {
   });
 }
 
+/** skopeo's meaning: one image, where it is. */
+async function remote(session: Session, args: readonly string[], given: InspectGiven): Promise<number> {
+  const [name] = args;
+  if (name === undefined || args.length !== 1)
+    throw new CommandError('Exactly one argument expected', EXIT_REMOTE);
+  if (given.type !== undefined) throw new UsageError('--type is for an object of the store');
+  try {
+    return await inspectRemote(session, name, given);
+  } catch (error) {
+    const code = session.complain(error);
+    return code === EXIT_ENGINE ? EXIT_REMOTE : code;
+  }
+}
+
 async function inspectOne(session: Session, name: string, type: Type): Promise<object> {
   const engine = await session.engine();
   if (type !== 'image') {
@@ -72,6 +99,10 @@ async function inspectOne(session: Session, name: string, type: Type): Promise<o
     if (type === 'image' || !VainaError.is(error, 'ERR_NO_SUCH_IMAGE')) throw error;
     throw new CommandError(`no such object: "${name}"`);
   }
+}
+
+function hasTransport(name: string): boolean {
+  return TRANSPORT.test(name);
 }
 
 /** Templates may call it `.ID` too. */

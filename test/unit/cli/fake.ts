@@ -1,17 +1,30 @@
 import { EventEmitter } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { VainaError } from '../../../lib/errors.js';
 import type { Host, StoreOptions } from '../../../lib/cli/host.js';
 import type {
   ContainerRow,
+  CopyJob,
+  Damage,
   Ended,
+  HistoryStep,
   ImageRow,
   Library,
   LibraryContainer,
   LibraryImage,
+  LibraryImages,
+  LibraryJobs,
+  LibraryList,
   LibraryProcess,
+  LibraryRegistries,
   LogRow,
+  PullOne,
+  SearchRow,
   Start,
+  SyncedOne,
+  SyncJob,
+  Usage,
 } from '../../../lib/cli/library.js';
 import { main } from '../../../lib/cli/program.js';
 
@@ -20,6 +33,13 @@ export const NOW = new Date('2026-03-01T12:00:00Z');
 
 /** A point in time before {@link NOW}. */
 export const before = (seconds: number): Date => new Date(NOW.getTime() - seconds * 1000);
+
+/** The command line only hands it on. */
+const never = (): never => {
+  throw new Error('the store of a fake is called');
+};
+
+const STAGES = ['signatures', 'manifest', 'stored'] as const;
 
 /** A row of a list of containers. */
 export function containerRow(row: Partial<ContainerRow> & { name: string }): ContainerRow {
@@ -93,7 +113,18 @@ export class World {
   env: Record<string, string> = {};
   containers: ContainerRow[] = [];
   images: ImageRow[] = [];
+  /** Of the manifest list `list`. */
+  listNames = ['localhost/list:latest'];
   logs: LogRow[] = [];
+  /** User by registry. */
+  loggedIn: Record<string, string> = {};
+  loginIsValid = false;
+  configured: string[] = [];
+  found: SearchRow[] = [];
+  searchFailures: [string, Error][] = [];
+  steps: HistoryStep[] = [];
+  damage: Damage[] = [];
+  usage: Usage = { images: [], containers: [], imagesSize: 0, imagesReclaimable: 0 };
   terminals = new Set<number>();
   size: { rows: number; columns: number } | undefined;
   input: Readable = Readable.from([]);
@@ -103,6 +134,10 @@ export class World {
   readonly signals = new EventEmitter();
   /** What each started process does, at once or later. */
   process: (child: FakeProcess) => void = (child) => child.end({ exitCode: 0, signal: null });
+  /** What the jobs that need no engine give. */
+  told: Record<string, unknown> = {};
+  /** What a sync reports. */
+  synced: SyncedOne[] = [];
   /** Errors to throw, by call: `container.stop`. */
   failures: Record<string, Error> = {};
   inspected: Record<string, object> = {};
@@ -124,6 +159,8 @@ export class World {
         this.opened = options;
         return this.#library();
       },
+      jobs: () => this.#jobs(),
+      registries: () => this.#registries(),
       write: (fd, data) => {
         const text = Buffer.from(data as Uint8Array).toString();
         if (fd === 1) this.out += text;
@@ -149,12 +186,70 @@ export class World {
     if (failure) throw failure;
   }
 
+  #jobs(): LibraryJobs {
+    const job =
+      (name: string) =>
+      async (...args: unknown[]): Promise<never> => {
+        this.#record(name, ...args);
+        const options = args.at(-1) as CopyJob & SyncJob;
+        if (name === 'copyImage') for (const stage of STAGES) options.onStage?.(stage);
+        if (name === 'syncImages') for (const event of this.synced) options.onImage?.(event);
+        return this.told[name] as never;
+      };
+    return {
+      copyImage: job('copyImage'),
+      inspectImage: job('inspectImage'),
+      listTags: job('listTags'),
+      deleteImage: job('deleteImage'),
+      syncImages: job('syncImages'),
+      manifestDigest: (manifest) => `sha256:${manifest.length}`,
+      standaloneSign: job('standaloneSign'),
+      standaloneVerify: job('standaloneVerify'),
+      generateSigstoreKey: job('generateSigstoreKey'),
+    };
+  }
+
+  #registries(): LibraryRegistries {
+    return {
+      login: async (registry, options) => {
+        this.#record('login', registry, options);
+        return { key: registry, store: '/run/auth.json' };
+      },
+      logout: async (registry, options) => this.#record('logout', registry, options),
+      logoutAll: async (options) => this.#record('logoutAll', options),
+      getLogin: async (registry, options) => {
+        this.#record('getLogin', registry, options);
+        return this.loggedIn[registry];
+      },
+      verifyLogin: async (registry, options) => {
+        this.#record('verifyLogin', registry, options);
+        return this.loginIsValid;
+      },
+      search: async (term, options) => {
+        this.#record('search', term, options);
+        for (const [registry, error] of this.searchFailures) options?.onFailure?.(registry, error);
+        return this.found;
+      },
+      configuredRegistries: async () => this.configured,
+    };
+  }
+
   #library(): Library {
     return {
+      imageStore: { source: never, sink: never, remove: never },
       info: async () => ({
         host: { os: 'linux', cgroupVersion: 'v2', cpus: 2 },
         version: { Version: '0.1.0' },
       }),
+      df: async () => this.usage,
+      check: async (options) => {
+        this.#record('check', options);
+        return this.damage;
+      },
+      repair: async (options) => {
+        this.#record('repair', options);
+        return { found: this.damage, removedImages: ['f'.repeat(64)], removedContainers: [], left: [] };
+      },
       close: async () => void this.closed++,
       containers: {
         create: async (image, options) => {
@@ -168,10 +263,32 @@ export class World {
           return this.containers.filter((row) => filter?.all || row.status === 'running');
         },
       },
+      manifests: {
+        create: async (name, images, options) => {
+          this.#record('manifests.create', name, images, options);
+          return this.#list();
+        },
+        get: async (name) => {
+          this.#record('manifests.get', name);
+          return this.#list();
+        },
+        exists: async (name) => name === 'list',
+      },
       images: {
-        pull: async (reference, options) => {
+        pull: (async (reference: string, options?: PullOne & { allTags?: true }) => {
           this.#record('images.pull', reference, options);
-          return this.#image(imageRow({ id: 'a1'.repeat(32), names: [reference] }));
+          options?.onTry?.(reference);
+          const image = this.#image(imageRow({ id: 'a1'.repeat(32), names: [reference] }));
+          return options?.allTags ? [image, this.#image(imageRow({ id: 'b1'.repeat(32) }))] : image;
+        }) as LibraryImages['pull'],
+        push: async (image, destination, options) => {
+          this.#record('images.push', image, destination, options);
+          return { digest: `sha256:${'d'.repeat(64)}` };
+        },
+        save: async (images, target, options) => {
+          const path = typeof target === 'string' ? target : 'a stream';
+          this.#record('images.save', images, path, options);
+          if (typeof target !== 'string') await pipeline(Readable.from(['archive']), target);
         },
         load: async (source, options) => {
           this.#record('images.load', source, options);
@@ -187,6 +304,11 @@ export class World {
           this.#record('images.list', filter);
           return this.images;
         },
+        prune: async (options) => {
+          this.#record('images.prune', options);
+          return [{ id: 'a3'.repeat(32), size: 1 }];
+        },
+        mounted: async () => [{ id: 'a3'.repeat(32), names: ['localhost/m:1'], path: '/m' }],
       },
     };
   }
@@ -243,16 +365,71 @@ export class World {
     };
   }
 
+  #list(): LibraryList {
+    return {
+      id: 'e'.repeat(64),
+      names: this.listNames,
+      add: async (image, options) => {
+        this.#record('list.add', image, options);
+        return [];
+      },
+      remove: async (digest) => this.#record('list.remove', digest),
+      annotate: async (digest, options) => this.#record('list.annotate', digest, options),
+      inspect: async () => ({ schemaVersion: 2 }),
+      push: async (destination, options) => {
+        this.#record('list.push', destination, options);
+        return { digest: `sha256:${'d'.repeat(64)}` };
+      },
+      tag: async (name) => this.#record('list.tag', name),
+      untag: async (name) => {
+        this.#record('list.untag', name);
+        this.listNames = this.listNames.filter((known) => known !== name);
+      },
+      delete: async () => {
+        this.#record('list.delete');
+        return { untagged: ['localhost/list:latest'], deleted: ['e'.repeat(64)] };
+      },
+    };
+  }
+
   #image(row: ImageRow): LibraryImage {
     const record = (name: string, ...args: unknown[]): void => this.#record(`image.${name}`, row.id, ...args);
     return {
       id: row.id,
+      digest: row.digest,
       names: row.names,
       inspect: async () => this.inspected[row.id] ?? { Id: row.id, RepoTags: row.names },
       tag: async (name) => record('tag', name),
       untag: async (name) => {
         record('untag', name);
         row.names = row.names.filter((known) => known !== name);
+      },
+      history: async () => this.steps,
+      tree: async (options) => {
+        record('tree', options);
+        return {
+          ...{ id: row.id, names: row.names, size: row.size },
+          layers: [
+            { id: 'b'.repeat(64), size: 10_240, topOf: [] },
+            { id: 'c'.repeat(64), size: 5_000_000, topOf: row.names },
+          ],
+        };
+      },
+      diff: async (base) => {
+        record('diff', base);
+        return [
+          { kind: 'C', path: Buffer.from('etc') },
+          { kind: 'A', path: Buffer.from('etc/a') },
+          { kind: 'D', path: Buffer.from('b') },
+        ];
+      },
+      mount: async () => {
+        record('mount');
+        return '/store/mounts/1';
+      },
+      unmount: async (options) => {
+        record('unmount', options);
+        return true;
       },
       remove: async (options) => {
         record('remove', options);

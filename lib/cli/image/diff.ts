@@ -1,0 +1,39 @@
+import { CommandError } from '../errors.js';
+import { flag } from '../flags.js';
+import { json } from '../template.js';
+import { verb } from '../verb.js';
+
+/** podman's own width. */
+const INDENT = 5;
+
+/** `vaina diff`, `vaina image diff` */
+export const diff = verb<{ format?: string }>({
+  summary: "Inspect changes to the image's file systems",
+  usage: 'IMAGE [IMAGE]',
+  flags: [flag('--format <string>', 'Change the output format (json)', 'string')],
+  async run(session, args, given) {
+    const [name, base] = args;
+    if (name === undefined || args.length > 2)
+      throw new CommandError(`accepts between 1 and 2 arg(s), received ${args.length}`);
+    if (given.format !== undefined && given.format !== 'json' && given.format !== '')
+      throw new CommandError("only supported value for '--format' is 'json'");
+    const image = await (await session.engine()).images.get(name);
+    const changes = await image.diff(base);
+    if (given.format === 'json') {
+      const of = (kind: string): string[] | undefined => {
+        const paths = changes.filter((change) => change.kind === kind).map(({ path }) => `/${text(path)}`);
+        return paths.length > 0 ? paths : undefined;
+      };
+      session.print(json({ changed: of('C'), added: of('A'), deleted: of('D') }, INDENT));
+      return 0;
+    }
+    // A name is bytes, and comes out as they are.
+    for (const { kind, path } of changes)
+      session.out(Buffer.concat([Buffer.from(`${kind} /`), path, Buffer.from('\n')]));
+    return 0;
+  },
+});
+
+function text(path: Uint8Array): string {
+  return Buffer.from(path).toString('utf8');
+}

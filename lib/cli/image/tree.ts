@@ -1,0 +1,31 @@
+import { CommandError } from '../errors.js';
+import { flag } from '../flags.js';
+import { humanSize } from '../human.js';
+import { verb } from '../verb.js';
+
+/** `vaina image tree` */
+export const tree = verb<{ whatrequires?: boolean }>({
+  summary: 'Print layer hierarchy of an image in a tree format',
+  usage: 'IMAGE',
+  flags: [flag('--whatrequires', 'Show all child images and layers of the specified image')],
+  async run(session, args, given) {
+    const [name] = args;
+    if (name === undefined || args.length !== 1)
+      throw new CommandError(`accepts 1 arg(s), received ${args.length}`);
+    const image = await (await session.engine()).images.get(name);
+    const { id, names, size, layers } = await image.tree({ whatRequires: given.whatrequires ?? false });
+    session.print(`Image ID: ${id.slice(0, 12)}`);
+    session.print(`Tags:     [${names.join(' ')}]`);
+    session.print(`Size:     ${humanSize(size, 4, '')}`);
+    session.print(layers.length > 0 ? 'Image Layers' : 'No Image Layers');
+    for (const [index, layer] of layers.entries()) {
+      const branch = index === layers.length - 1 ? '└──' : '├──';
+      const top = layer.topOf.length > 0 ? ` Top Layer of: [${layer.topOf.join(' ')}]` : '';
+      session.print(
+        `${branch} ID: ${layer.id.slice(0, 12)} Size: ${humanSize(layer.size, 4, '').padStart(7)}${top}`,
+      );
+    }
+    session.print('');
+    return 0;
+  },
+});

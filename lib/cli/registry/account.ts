@@ -1,0 +1,32 @@
+import { atMost } from '../arguments.js';
+import { CommandError } from '../errors.js';
+import type { AuthFiles, LibraryRegistries } from '../library.js';
+
+/** Flags of `login` and `logout`, as they were given. */
+export interface AccountGiven {
+  authfile?: string;
+  compatAuthFile?: string;
+}
+
+/** Which file of credentials is meant. */
+export function authFiles({ authfile, compatAuthFile }: AccountGiven): AuthFiles {
+  return {
+    ...(authfile === undefined ? {} : { authFile: authfile }),
+    ...(compatAuthFile === undefined ? {} : { compatAuthFile }),
+  };
+}
+
+/** The registry that is named, or else the first of the search registries. */
+export async function registryOf(library: LibraryRegistries, args: readonly string[]): Promise<string> {
+  atMost(args, 1);
+  const registry = args[0] ?? (await library.configuredRegistries())[0];
+  if (registry === undefined)
+    throw new CommandError('no registries found in registries.conf, a registry must be provided');
+  return registry;
+}
+
+/** What credentials of it are called: a URL stands for its host. */
+export function keyOf(registry: string): string {
+  const [, host] = /^https?:\/\/([^/?#]*)/.exec(registry) ?? [];
+  return host ?? registry.replace(/\/$/, '');
+}

@@ -1,0 +1,182 @@
+import { execFileSync } from 'node:child_process';
+import { Readable } from 'node:stream';
+import { expect } from 'chai';
+import { Engine } from '../../lib/index.js';
+import { parseManifest } from '../../lib/oci/manifest.js';
+import { MEDIA } from '../../lib/oci/mediatypes.js';
+import type { CommittedManifest } from '../../lib/oci/types.js';
+import { expectError } from '../support/containers.js';
+import { makeImage, makeIndex, type TestImage } from '../support/images.js';
+import { MemorySource } from '../support/memory-source.js';
+import { findRegistry, startRegistry } from '../support/registry.js';
+import { requires } from '../support/requires.js';
+import { Box, idOf, layer, requireProgram } from '../support/store-box.js';
+
+describe('manifest lists', function () {
+  this.timeout(60_000);
+  requires('root');
+  let box: Box;
+  let engine: Engine;
+  let host: TestImage;
+  let other: TestImage;
+  beforeEach(async () => {
+    box = new Box();
+    await box.open();
+    host = await makeImage({ layers: [await layer('a')] });
+    other = await makeImage({
+      layers: [await layer('b')],
+      platform: { os: 'linux', architecture: 's390x' },
+    });
+    engine = await Engine.open({ root: box.root, runroot: box.runroot });
+  });
+  afterEach(async () => {
+    await engine.close();
+    await box.close();
+  });
+
+  const committed = ({ manifest, config }: TestImage): CommittedManifest => {
+    const { bytes, descriptor } = manifest;
+    const parsed = parseManifest(bytes);
+    if (parsed.kind !== 'manifest') throw new Error('it is an index');
+    return {
+      raw: { bytes, mediaType: descriptor.mediaType, digest: descriptor.digest },
+      manifest: parsed.manifest,
+      config,
+    };
+  };
+
+  /** An index with both images, as a copy of all images brings it. */
+  const takeAll = async (name: string): Promise<void> => {
+    const index = makeIndex([host, other]);
+    const sink = box.store.sink({ names: [name] });
+    for (const image of [host, other]) {
+      await sink.putBlob(image.config.descriptor, Readable.from([image.config.bytes]), { kind: 'config' });
+      for (const [at, one] of image.layers.entries()) {
+        const parents = image.layers.slice(0, at).map(({ diffId }) => diffId);
+        const about = { kind: 'layer', index: at, diffId: one.diffId, parents } as const;
+        await sink.putBlob(one.descriptor, Readable.from([one.bytes]), about);
+      }
+    }
+    const { bytes, descriptor } = index;
+    await sink.commit({
+      top: { bytes, mediaType: descriptor.mediaType, digest: descriptor.digest },
+      manifests: [committed(host), committed(other)],
+      indexes: [],
+      signatures: new Map(),
+    });
+    await sink.close();
+  };
+
+  it('come with all their images, and go with them', async () => {
+    requireProgram('skopeo');
+    await takeAll('localhost/all:1');
+    const list = await engine.manifests.get('all:1');
+    expect(list.names).to.deep.equal(['localhost/all:1']);
+    expect((await list.inspect()).manifests.map(({ digest }) => digest)).to.deep.equal([
+      host.manifest.descriptor.digest,
+      other.manifest.descriptor.digest,
+    ]);
+    // The name stands for the image that this host runs.
+    expect((await engine.images.get('all:1')).id).to.equal(idOf(host));
+    // What only came with it is no image of its own.
+    expect((await engine.images.list()).map(({ id }) => id)).to.deep.equal([list.id]);
+    expect(await engine.images.list({ all: true })).to.have.length(3);
+    expect(await engine.images.prune()).to.deep.equal([]);
+    expect(await engine.check({ trees: true })).to.deep.equal([]);
+    execFileSync('skopeo', [
+      ...['copy', '-q', '--all', `oci:${box.root}/images:localhost/all:1`, `oci:${box.directory}/copy:all`],
+    ]);
+    await expectError('ERR_IN_USE', (await engine.images.get(idOf(other))).remove());
+    await takeAll('localhost/all:2');
+    expect(await engine.manifests.list()).to.have.length(1);
+    await (await engine.images.get(idOf(other))).tag('kept:1');
+    await list.delete();
+    expect((await engine.images.list()).map(({ names }) => names)).to.deep.equal([['localhost/kept:1']]);
+    expect(await engine.manifests.exists('all:1')).to.equal(false);
+    await (await engine.images.get('kept:1')).remove();
+    box.expectEmpty();
+  });
+
+  it('are pushed to a registry, and their images come from it', async function () {
+    if (findRegistry() === undefined) this.skip();
+    requireProgram('skopeo');
+    const registry = await startRegistry({ tls: true });
+    try {
+      const options = { destination: { certDir: registry.certDir ?? '' } };
+      await box.take(MemorySource.of(host), ['localhost/host:1']);
+      const list = await engine.manifests.create('list', ['host:1']);
+      await list.add(MemorySource.of(other));
+      const to = `${registry.host}/pushed/list:1`;
+      // A list alone is nothing that a registry keeps.
+      await expectError('ERR_REGISTRY', list.push(to, { ...options, all: false }));
+      const { digest, manifests } = await list.push(to, options);
+      expect(digest).to.equal(list.digest);
+      expect(manifests).to.have.length(2);
+      await list.push(to, { ...options, all: false });
+      const skopeo = (...argv: string[]): string =>
+        execFileSync('skopeo', [...argv, '--cert-dir', registry.certDir ?? '', `docker://${to}`], {
+          encoding: 'utf8',
+        });
+      expect(JSON.parse(skopeo('inspect', '--raw'))).to.deep.equal(await list.inspect());
+      expect(JSON.parse(skopeo('--override-arch', 's390x', 'inspect'))).to.include({ Architecture: 's390x' });
+      const v2s2 = await list.push(to, { ...options, format: 'v2s2' });
+      expect(JSON.parse(skopeo('inspect', '--raw'))).to.include({ mediaType: MEDIA.dockerList });
+      expect(v2s2.mediaType).to.equal(MEDIA.dockerList);
+      await expectError('ERR_INVALID_OPTION', list.push(to, { ...options, ...{ multiArch: 'system' } }));
+      await list.push(to, options);
+      await list.delete();
+      const access = { certDir: registry.certDir ?? '' };
+      const pulled = await engine.images.pull(to, { ...access, platform: 'linux/s390x' });
+      expect(pulled.id).to.equal(idOf(other));
+      const again = await engine.manifests.create('again', [`docker://${to}`], { ...access, all: true });
+      expect((await again.inspect()).manifests.map((entry) => entry.digest)).to.have.members(manifests);
+      expect((await engine.images.get('again')).id).to.equal(idOf(host));
+      await expectError('ERR_REGISTRY_UNREACHABLE', again.add(`docker://${to}`));
+    } finally {
+      await registry.stop();
+    }
+  });
+
+  it('are made, changed and removed', async () => {
+    await box.take(MemorySource.of(host), ['localhost/host:1']);
+    const list = await engine.manifests.create('list', ['host:1'], { annotations: { a: 'b' } });
+    await expectError('ERR_NAME_IN_USE', engine.manifests.create('list'));
+    await expectError('ERR_NAME_IN_USE', engine.manifests.create('host:1'));
+    const { id } = list;
+    expect((await engine.manifests.create('list', [], { amend: true })).id).to.equal(id);
+    const [digest = ''] = await list.add(MemorySource.of(other), { variant: 'v1', annotations: { c: 'd' } });
+    const index = await list.inspect();
+    expect(index.annotations).to.deep.equal({ a: 'b' });
+    expect(index.manifests[1]).to.deep.equal({
+      mediaType: MEDIA.ociManifest,
+      digest: other.manifest.descriptor.digest,
+      size: other.manifest.bytes.length,
+      platform: { os: 'linux', architecture: 's390x', variant: 'v1' },
+      annotations: { c: 'd' },
+    });
+    await list.annotate(digest, { osVersion: '10', osFeatures: ['x'] });
+    await list.annotate(undefined, { annotations: { e: 'f' } });
+    const changed = await list.inspect();
+    expect(changed.annotations).to.deep.equal({ a: 'b', e: 'f' });
+    expect(changed.manifests[1]?.platform).to.deep.include({ 'os.version': '10', 'os.features': ['x'] });
+    expect((await list.source().manifest()).digest).to.equal(list.digest);
+    await list.tag('other');
+    await list.tag('third');
+    await list.untag('third');
+    await expectError('ERR_NO_SUCH_IMAGE', list.untag('host:1'));
+    expect(list.names).to.deep.equal(['localhost/list:latest', 'localhost/other:latest']);
+    expect(await engine.check()).to.deep.equal([]);
+    await list.remove(digest);
+    expect((await list.inspect()).manifests).to.have.length(1);
+    // What came with the list has gone with its entry.
+    expect((await engine.images.list({ manifest: false })).map(({ id: image }) => image)).to.deep.equal([
+      idOf(host),
+    ]);
+    const [shown] = await engine.images.list({ manifest: true });
+    expect(shown).to.deep.include({ id, manifestList: true, names: list.names });
+    await expectError('ERR_NO_SUCH_IMAGE', list.remove(digest));
+    await list.delete();
+    await (await engine.images.get('host:1')).remove();
+    box.expectEmpty();
+  });
+});
