@@ -79,9 +79,7 @@ function library(): typeof import('../index.js') {
 }
 
 function registries(): LibraryRegistries {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
-  const library = require('../index.js') as typeof import('../index.js');
-  const { getLogin, login, logout, logoutAll, search, searchRegistries, verifyLogin } = library;
+  const { getLogin, login, logout, logoutAll, search, searchRegistries, verifyLogin } = library();
   return {
     getLogin,
     login,
