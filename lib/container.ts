@@ -12,7 +12,7 @@ import { planOf } from './lifecycle/plan-of.js';
 import type { Process } from './lifecycle/process.js';
 import type { ExitStatus } from './lifecycle/records.js';
 import { removeContainer, type RemoveOptions } from './lifecycle/remove.js';
-import { readSpec, startContainer, type StartOptions } from './lifecycle/start.js';
+import { settledSpec, startContainer, type StartOptions } from './lifecycle/start.js';
 import type { Status } from './lifecycle/state.js';
 import { IGNORE, PIPES, type StdioTriple } from './lifecycle/stdio.js';
 import { stopContainer } from './lifecycle/stop.js';
@@ -160,7 +160,7 @@ export class Container implements AsyncDisposable {
   /** The exact steps that a start would take; `formatPlan` prints them. */
   async plan(): Promise<Plan> {
     const entry = requireContainer(this.#context, this.id);
-    return planOf(this.#context, entry, readSpec(this.#context, this.id), {});
+    return planOf(this.#context, entry, await settledSpec(this.#context, this.id), {});
   }
 
   /** Stops and removes it, without waiting for the stop time-out. */

@@ -99,6 +99,7 @@ export class Engine implements AsyncDisposable {
       seccomp: new Map(),
       filters: new WeakMap(),
       users: new Map(),
+      trees: new Map(),
     };
     try {
       makeDirectory(stagingDirectory(context));

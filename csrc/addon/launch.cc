@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -11,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <map>
+#include <memory>
 #include <mutex>
 
 #include "addon.h"
@@ -115,46 +118,93 @@ bool get_stdio(const Info& info, int index, int (&stdio)[3]) {
   return valid;
 }
 
-// Starts a monitor with `stdio`, argument `index`, and the plan. The result, or empty with an exception
-// thrown.
-v8::MaybeLocal<v8::Object> start_monitor(const Info& info, int index, int plan) {
-  Child child = {};
-  if (!get_stdio(info, index, child.stdio)) return {};
-  {
-    std::lock_guard<std::mutex> lock(monitor_mutex);
-    child.monitor = monitor_fd;
-  }
-  if (child.monitor < 0) {
-    Nan::ThrowError("the monitor was not set");
-    return {};
-  }
-  UniqueFd null;
-  for (int& fd : child.stdio) {
-    if (fd >= 0) continue;
-    if (null.get() < 0) null = UniqueFd(open("/dev/null", O_RDWR | O_CLOEXEC));
-    if (null.get() < 0) {
-      throw_errno(errno, "open", "/dev/null");
-      return {};
+// The start of one monitor, and the descriptors that it gets copies of.
+class Start {
+ public:
+  Start() = default;
+  Start(const Start&) = delete;
+  Start& operator=(const Start&) = delete;
+  ~Start() { wait(); }
+
+  // With `stdio`, argument `index`; false with an exception thrown.
+  bool prepare(const Info& info, int index, UniqueFd plan) {
+    if (!get_stdio(info, index, child_.stdio)) return false;
+    {
+      std::lock_guard<std::mutex> lock(monitor_mutex);
+      child_.monitor = monitor_fd;
     }
-    fd = null.get();
+    if (child_.monitor < 0) {
+      Nan::ThrowError("the monitor was not set");
+      return false;
+    }
+    for (int& fd : child_.stdio) {
+      if (fd >= 0) continue;
+      if (!null_.ok()) null_ = UniqueFd(open("/dev/null", O_RDWR | O_CLOEXEC));
+      if (!null_.ok()) return refuse("open", "/dev/null");
+      fd = null_.get();
+    }
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+      return refuse("socketpair");
+    ours_ = UniqueFd(pair[0]);
+    theirs_ = UniqueFd(pair[1]);
+    plan_ = static_cast<UniqueFd&&>(plan);
+    child_.control = theirs_.get();
+    child_.plan = plan_.get();
+    return true;
   }
-  int pair[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
-    throw_errno(errno, "socketpair");
-    return {};
+
+  void run() {
+    pid_ = spawn(&child_);
+    error_ = errno;
   }
-  UniqueFd ours(pair[0]), theirs(pair[1]);
-  child.plan = plan;
-  child.control = theirs.get();
-  int pid = spawn(&child);
-  if (pid < 0) {
-    throw_errno(errno, "execveat");
-    return {};
+
+  // In a thread: the caller of an exec is suspended until the program is mapped, and has better things to do.
+  void run_aside() {
+    aside_ = pthread_create(&thread_, nullptr, &Start::thread_main, this) == 0;
+    if (!aside_) run();
   }
-  v8::Local<v8::Object> result = Nan::New<v8::Object>();
-  set_property(result, "pid", Nan::New(pid));
-  set_property(result, "fd", Nan::New(ours.release()));
-  return result;
+
+  // Waits for the end of it: the pid, or -1 with errno set. The monitor has its own copies then.
+  int wait() {
+    if (aside_) pthread_join(thread_, nullptr);
+    aside_ = false;
+    null_.reset();
+    theirs_.reset();
+    errno = error_;
+    return pid_;
+  }
+
+  int plan() const { return plan_.get(); }
+  int release_ours() { return ours_.release(); }
+
+ private:
+  static bool refuse(const char* syscall, const char* path = nullptr) {
+    throw_errno(errno, syscall, path);
+    return false;
+  }
+
+  static void* thread_main(void* argument) {
+    static_cast<Start*>(argument)->run();
+    return nullptr;
+  }
+
+  Child child_ = {};
+  UniqueFd null_, ours_, theirs_, plan_;
+  pthread_t thread_ = {};
+  bool aside_ = false;
+  int pid_ = -1;
+  int error_ = 0;
+};
+
+// Those that wait for their plan, by the number that JavaScript knows them by.
+std::mutex waiting_mutex;
+std::map<uint32_t, std::unique_ptr<Start>> waiting;
+uint32_t next_waiting = 1;
+
+std::unique_ptr<Start>* find_waiting(uint32_t number) {
+  auto found = waiting.find(number);
+  return found == waiting.end() ? nullptr : &found->second;
 }
 
 // Tells a monitor that its plan is there; false with errno set.
@@ -173,34 +223,69 @@ NAN_METHOD(Launch) {
   if (!get_bytes(info, 0, "plan", &bytes)) return;
   const char* syscall = nullptr;
   UniqueFd plan(sealed_memfd("vaina-plan", bytes.data, bytes.size, Executable::kNo, &syscall));
-  if (plan.get() < 0) return throw_errno(errno, syscall);
-  v8::Local<v8::Object> result;
-  if (!start_monitor(info, 1, plan.get()).ToLocal(&result)) return;
+  if (!plan.ok()) return throw_errno(errno, syscall);
+  Start start;
+  if (!start.prepare(info, 1, take(plan))) return;
+  start.run();
+  const int pid = start.wait();
+  if (pid < 0) return throw_errno(errno, "execveat");
+  const int fd = start.release_ours();
   // That a monitor was killed in between is seen by the end of its socket, as at any other time.
-  say_ready(Nan::To<int>(property(result, "fd")).FromJust());
+  say_ready(fd);
+  v8::Local<v8::Object> result = Nan::New<v8::Object>();
+  set_property(result, "pid", Nan::New(pid));
+  set_property(result, "fd", Nan::New(fd));
   info.GetReturnValue().Set(result);
 }
 
-// launchWaiting(stdio): { pid, fd, plan }
+// launchWaiting(stdio): { launch, fd }
 NAN_METHOD(LaunchWaiting) {
   UniqueFd plan(empty_memfd("vaina-plan", Executable::kNo));
-  if (plan.get() < 0) return throw_errno(errno, "memfd_create");
-  v8::Local<v8::Object> result;
-  if (!start_monitor(info, 0, plan.get()).ToLocal(&result)) return;
-  set_property(result, "plan", Nan::New(plan.release()));
+  if (!plan.ok()) return throw_errno(errno, "memfd_create");
+  auto start = std::make_unique<Start>();
+  if (!start->prepare(info, 0, take(plan))) return;
+  const int fd = start->release_ours();
+  start->run_aside();
+  std::lock_guard<std::mutex> lock(waiting_mutex);
+  const uint32_t number = next_waiting++;
+  waiting[number] = take(start);
+  v8::Local<v8::Object> result = Nan::New<v8::Object>();
+  set_property(result, "launch", Nan::New(number));
+  set_property(result, "fd", Nan::New(fd));
   info.GetReturnValue().Set(result);
 }
 
-// givePlan(plan, fd, bytes): fills and seals the memfd of a monitor that waits, and tells it so by one byte
+// givePlan(launch, fd, bytes): pid. Fills and seals the memfd of a monitor that waits, and tells it so by one
+// byte
 NAN_METHOD(GivePlan) {
-  int plan, control;
+  uint32_t number;
+  int control;
   Bytes bytes;
-  if (!get_fd(info, 0, "plan", &plan) || !get_fd(info, 1, "fd", &control) ||
+  if (!get_uint32(info, 0, "launch", &number) || !get_fd(info, 1, "fd", &control) ||
       !get_bytes(info, 2, "bytes", &bytes))
     return;
+  std::lock_guard<std::mutex> lock(waiting_mutex);
+  std::unique_ptr<Start>* start = find_waiting(number);
+  if (start == nullptr) return throw_errno(ESRCH, "givePlan");
   const char* syscall = nullptr;
-  if (!fill_memfd(plan, bytes.data, bytes.size, &syscall)) return throw_errno(errno, syscall);
-  if (!say_ready(control)) throw_errno(errno, "send");
+  if (!fill_memfd((*start)->plan(), bytes.data, bytes.size, &syscall)) return throw_errno(errno, syscall);
+  const int pid = (*start)->wait();
+  if (pid < 0) return throw_errno(errno, "execveat");
+  if (!say_ready(control)) return throw_errno(errno, "send");
+  waiting.erase(number);
+  info.GetReturnValue().Set(pid);
+}
+
+// abandonLaunch(launch): the pid of a monitor that gets no plan, or 0 when it never ran
+NAN_METHOD(AbandonLaunch) {
+  uint32_t number;
+  if (!get_uint32(info, 0, "launch", &number)) return;
+  std::lock_guard<std::mutex> lock(waiting_mutex);
+  std::unique_ptr<Start>* start = find_waiting(number);
+  if (start == nullptr) return throw_errno(ESRCH, "abandonLaunch");
+  const int pid = (*start)->wait();
+  waiting.erase(number);
+  info.GetReturnValue().Set(pid < 0 ? 0 : pid);
 }
 
 // reap(pid): boolean
@@ -224,6 +309,7 @@ void register_launch(v8::Local<v8::Object> exports) {
   Nan::SetMethod(exports, "launch", Launch);
   Nan::SetMethod(exports, "launchWaiting", LaunchWaiting);
   Nan::SetMethod(exports, "givePlan", GivePlan);
+  Nan::SetMethod(exports, "abandonLaunch", AbandonLaunch);
   Nan::SetMethod(exports, "reap", Reap);
 }
 

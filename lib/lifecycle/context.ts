@@ -27,6 +27,8 @@ export interface Context {
   readonly specs: Map<string, OciSpec>;
   /** passwd and group files of images, which do not change. */
   readonly users: Map<string, UserFiles>;
+  /** Trees of the layers of images, top first, which do not change. */
+  readonly trees: Map<string, readonly string[]>;
 }
 
 /** Where the files of a container are. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { VainaError } from '../errors.js';
 import type { ContainerOptions } from '../spec/options.js';
 import type { OciSpec } from '../spec/oci-spec.js';
@@ -34,11 +34,16 @@ export interface Created {
   spec: OciSpec;
   /** Held from before anybody could see the container. */
   lock: Lock;
+  /** Writes the spec to its file, once; for one that is about to start that is left to who starts it. */
+  saveSpec: () => void;
+  /** Lets go of a file that nothing will be written to any more. */
+  closeSpec: () => void;
 }
 
 /**
  * Makes a container: its files, its spec, its entry in the catalogue. Nothing of it stays when that fails.
- * @param state - as it is entered: whoever starts it at once, under the lock that is returned, says so here
+ * @param state - as it is entered: whoever starts it at once, under the lock that is returned, says so here. The spec is not
+ * written yet then: that takes as long as anything here, and there is time for it when the monitor is at work
  */
 export async function createContainer(
   context: Context,
@@ -65,9 +70,11 @@ export async function createContainer(
   await using _creating = await context.store.locks.acquire('containers', { shared: true });
   mkdirSync(files.directory, { mode: 0o700 });
   const lock = await lockContainer(context, id);
+  let config: ReturnType<typeof specFile> | undefined;
   try {
     makeOverlayDirectories(files, source, options);
-    writeFileSync(files.config, formatSpec(spec), { mode: 0o600 });
+    config = specFile(files.config, spec);
+    if (state.status === 'created') config.saveSpec();
     writeManagedFiles(files, options, spec.hostname ?? name, name);
     const entry: Entry = {
       record: {
@@ -85,12 +92,32 @@ export async function createContainer(
     insertContainer(context, entry, { givenName: options.name !== undefined });
     publish('create', id, { name: entry.record.name });
     context.specs.set(id, spec);
-    return { entry, spec, lock };
+    return { entry, spec, lock, ...config };
   } catch (error) {
     lock.release();
+    config?.closeSpec();
     rmSync(files.directory, { recursive: true, force: true });
     throw ioFailure(error, files.directory);
   }
+}
+
+/** An empty file for a spec. It may be removed before it is written: the descriptor finds it wherever it is. */
+function specFile(path: string, spec: OciSpec): Pick<Created, 'saveSpec' | 'closeSpec'> {
+  let fd = openSync(path, 'wx', 0o600);
+  const closeSpec = (): void => {
+    if (fd >= 0) closeSync(fd);
+    fd = -1;
+  };
+  return {
+    closeSpec,
+    saveSpec() {
+      try {
+        if (fd >= 0) writeFileSync(fd, formatSpec(spec));
+      } finally {
+        closeSpec();
+      }
+    },
+  };
 }
 
 /** What the root file system is made of. */

@@ -13,7 +13,7 @@ import { isPlainRootfs } from './files.js';
 import { seccompFilter } from './plan-of.js';
 import { Process } from './process.js';
 import { treesOf } from './root-source.js';
-import { readSpec, type StartOptions } from './start.js';
+import { settledSpec, type StartOptions } from './start.js';
 import { IGNORE, openStdio } from './stdio.js';
 import { stages } from './timings.js';
 
@@ -30,7 +30,7 @@ export async function execContainer(
   const called = process.hrtime.bigint();
   const { stdio: triple = IGNORE, rows = 0, columns = 0, ...exec } = given;
   const options = validateExecOptions(exec);
-  const spec = readSpec(context, id);
+  const spec = await settledSpec(context, id);
   const seccomp = options.privileged ? undefined : seccompFilter(context, spec.linux.seccomp);
   const plan = compileExecPlan(spec, options, {
     id,

@@ -4,7 +4,7 @@ import { filesOf, type Context, type ContainerFiles } from './context.js';
 import { isPlainRootfs } from './files.js';
 import type { ContainerInspect, InspectHostConfig, InspectMount, InspectState } from './inspect-types.js';
 import { requireSignal } from './signals.js';
-import { readSpec } from './start.js';
+import { settledSpec } from './start.js';
 import { readTruth, type Truth } from './sync.js';
 
 const NEVER = '0001-01-01T00:00:00Z';
@@ -15,10 +15,10 @@ const DEFAULT_CAPABILITIES = new Set(
 );
 
 /** All that is known of a container, in podman's form. */
-export function inspectContainer(context: Context, id: string): ContainerInspect {
+export async function inspectContainer(context: Context, id: string): Promise<ContainerInspect> {
   const entry = requireContainer(context, id);
   const truth = readTruth(context, entry);
-  const spec = readSpec(context, id);
+  const spec = await settledSpec(context, id);
   const files = filesOf(context, id);
   const { record } = entry;
   const image = record.imageId === undefined ? undefined : context.store.images.get(record.imageId);

@@ -9,7 +9,12 @@ export function treesOf(
   imageId: string | undefined,
   options: ContainerOptions,
 ): readonly string[] {
-  if (imageId !== undefined) return context.store.layers.lowerDirectories(imageId);
+  if (imageId !== undefined) {
+    // The layers of an id never change. That the image is still there, the entry of a new container makes sure of.
+    let known = context.trees.get(imageId);
+    if (!known) context.trees.set(imageId, (known = context.store.layers.lowerDirectories(imageId)));
+    return known;
+  }
   const path = (options.rootfs ?? '').replace(/:O$/, '');
   let directory: boolean;
   try {

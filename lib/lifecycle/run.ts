@@ -17,19 +17,19 @@ export async function runOnce(
   const wanted: ContainerOptions = { logDriver: 'none', ...options, autoRemove: true };
   const stdio: StdioTriple = [how.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'];
   const begun = beginMonitor(context, stdio);
-  const { entry, spec, lock } = await createContainer(context, image, wanted, startingState()).catch(
-    (error: unknown) => {
-      begun.abandon();
-      throw error;
-    },
-  );
-  const { id } = entry.record;
+  const created = await createContainer(context, image, wanted, startingState()).catch((error: unknown) => {
+    begun.abandon();
+    throw error;
+  });
+  const { lock } = created;
+  const { id } = created.entry.record;
   try {
-    const started = await startLocked(context, entry, spec, { stdio }, begun, called);
+    const started = await startLocked(context, created, { stdio }, begun, called);
     lock.release();
     return await collect(started, how);
   } catch (error) {
     lock.release();
+    created.closeSpec();
     await removeContainer(context, id, { force: true, timeout: 0 });
     throw error;
   }

@@ -6,6 +6,7 @@ import { parseSpec } from '../spec/spec-json.js';
 import type { OciSpec } from '../spec/oci-spec.js';
 import { deleteContainer, requireContainer, saveState, trySaveState, type Entry } from './catalogue.js';
 import { filesOf, type Context } from './context.js';
+import type { Created } from './create.js';
 import { publish } from './events.js';
 import { exitStatus } from './exit-status.js';
 import { startFailure } from './failures.js';
@@ -54,6 +55,17 @@ export function readSpec(context: Context, id: string): OciSpec {
   return spec;
 }
 
+/** As {@link readSpec}; one that its maker is still writing is waited for. */
+export async function settledSpec(context: Context, id: string): Promise<OciSpec> {
+  try {
+    return readSpec(context, id);
+  } catch (error) {
+    if (!VainaError.is(error, 'ERR_STORE_DAMAGED')) throw error;
+    await using _lock = await lockContainer(context, id);
+    return readSpec(context, id);
+  }
+}
+
 /** The state of a container that is about to run. Entered beforehand: a crash in between is then seen as its end. */
 export function startingState(): ContainerState {
   return { status: 'running', startedAt: Date.now() };
@@ -72,7 +84,7 @@ export async function startContainer(context: Context, id: string, options: Star
     clearEarlierRun(context, id);
     saveState(context, id, startingState());
     try {
-      return await startLocked(context, entry, spec, options, begun, called);
+      return await startLocked(context, { entry, spec }, options, begun, called);
     } catch (error) {
       saveState(context, id, state);
       throw error;
@@ -98,7 +110,6 @@ export function beginMonitor(context: Context, triple: StdioTriple): Begun {
   const stdio = openStdio(context.native, triple);
   try {
     const monitor = ControlChannel.begin(context.native, stdio.theirs);
-    stdio.handedOver();
     return {
       stdio,
       monitor,
@@ -112,11 +123,13 @@ export function beginMonitor(context: Context, triple: StdioTriple): Begun {
   }
 }
 
-/** Starts a container whose lock is held, and which is entered as running. */
+/**
+ * Starts a container whose lock is held, and which is entered as running.
+ * @param saveSpec - writes its spec, while the monitor is at work
+ */
 export async function startLocked(
   context: Context,
-  entry: Entry,
-  spec: OciSpec,
+  { entry, spec, saveSpec }: Pick<Created, 'entry' | 'spec'> & Partial<Pick<Created, 'saveSpec'>>,
   options: StartOptions,
   { stdio, monitor }: Begun,
   called: bigint,
@@ -127,18 +140,21 @@ export async function startLocked(
     const plan = planOf(context, entry, spec, options);
     const encoded = encodePlan(plan);
     const launched = process.hrtime.bigint();
-    channel = monitor.give(encoded);
+    const given = monitor.give(encoded);
+    channel = given.channel;
+    stdio.handedOver();
     // While the monitor is at work:
+    saveSpec?.();
     const streams = stdio.connect();
     const session = channel.container as Session;
     const started = await session.started;
     if (started.kind === 'failed') {
       // It undoes what it did before it closes.
       await channel.closed;
-      reapMonitor(context.native, monitor.pid);
+      reapMonitor(context.native, given.pid);
       throw startFailure(started, plan, name);
     }
-    const ended = supervise(context, entry, monitor.pid, channel, session);
+    const ended = supervise(context, entry, given.pid, channel, session);
     const { main, host, clone, exec } = started.timings;
     const timings = stages(called, launched, [main, host, clone, exec]);
     publish('start', id, { pid: started.pid });

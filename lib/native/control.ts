@@ -34,9 +34,11 @@ export interface Session {
 
 /** A monitor that has been started and waits for its plan. */
 export interface WaitingMonitor {
-  readonly pid: number;
-  /** Gives it an encoded plan; as {@link ControlChannel.launch} from here on. Throws an Error with the code EPIPE when it is gone. */
-  give(plan: Uint8Array): ControlChannel;
+  /**
+   * Gives it an encoded plan; as {@link ControlChannel.launch} from here on. Throws an Error with the code of the system call
+   * that failed, EPIPE when it is gone; it is abandoned then.
+   */
+  give(plan: Uint8Array): { pid: number; channel: ControlChannel };
   /** Ends it; nothing of a plan was done. False, and nothing happens, once it has one, or when it was abandoned. */
   abandon(): boolean;
 }
@@ -105,30 +107,29 @@ export class ControlChannel {
    * Starts a monitor ahead of its plan. It does nothing before it has one, and ends when it is abandoned, or with this
    * process.
    *
+   * @param stdio - they have to stay open until it has its plan, or is abandoned
    * @throws an Error with the code of the system call that failed
    */
   static begin(native: Native, stdio: Stdio): WaitingMonitor {
-    const { pid, fd, plan } = native.launchWaiting(stdio);
+    const { launch, fd } = native.launchWaiting(stdio);
     let waiting = true;
     return {
-      pid,
       give(bytes) {
         try {
-          native.givePlan(plan, fd, bytes);
+          const pid = native.givePlan(launch, fd, bytes);
+          waiting = false;
+          return { pid, channel: new ControlChannel(native, fd, true) };
         } catch (error) {
           this.abandon();
           throw error;
         }
-        waiting = false;
-        native.close(plan);
-        return new ControlChannel(native, fd, true);
       },
       abandon() {
         if (!waiting) return false;
         waiting = false;
-        native.close(plan);
+        const pid = native.abandonLaunch(launch);
         native.close(fd);
-        reapMonitor(native, pid);
+        if (pid > 0) reapMonitor(native, pid);
         return true;
       },
     };

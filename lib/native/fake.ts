@@ -64,15 +64,19 @@ export class FakeNative implements Native {
     return this.#call('launch', [plan, stdio], () => this.#monitor());
   }
 
-  launchWaiting(stdio: readonly [number, number, number]): { pid: number; fd: number; plan: number } {
-    return this.#call('launchWaiting', [stdio], () => ({
-      ...this.#monitor(),
-      plan: this.#give('memfd vaina-plan'),
-    }));
+  launchWaiting(stdio: readonly [number, number, number]): { launch: number; fd: number } {
+    return this.#call('launchWaiting', [stdio], () => {
+      const { pid, fd } = this.#monitor();
+      return { launch: pid, fd };
+    });
   }
 
-  givePlan(plan: number, fd: number, bytes: Uint8Array): void {
-    this.#call('givePlan', [plan, fd, Uint8Array.from(bytes)], () => undefined);
+  givePlan(launch: number, fd: number, bytes: Uint8Array): number {
+    return this.#call('givePlan', [launch, fd, Uint8Array.from(bytes)], () => launch);
+  }
+
+  abandonLaunch(launch: number): number {
+    return this.#call('abandonLaunch', [launch], () => launch);
   }
 
   reap(pid: number): boolean {

@@ -7,12 +7,18 @@ export interface Native {
    */
   launch(plan: Uint8Array, stdio: readonly [number, number, number]): { pid: number; fd: number };
   /**
-   * Starts a monitor that waits for its plan: compiling one takes about as long as starting the program.
-   * @returns beside pid and socket, the memfd that {@link givePlan} fills; closing the socket instead ends the monitor
+   * Starts a monitor that waits for its plan: compiling one takes about as long as starting the program. It is started in a
+   * thread; `stdio` must stay open until it has its plan, or was abandoned.
+   * @returns our end of the control socket, and what the two calls below know the start by: one of them must follow
    */
-  launchWaiting(stdio: readonly [number, number, number]): { pid: number; fd: number; plan: number };
-  /** Writes the plan into the memfd, seals it, and lets the monitor begin. The memfd stays open. Throws EPIPE when it is gone. */
-  givePlan(plan: number, fd: number, bytes: Uint8Array): void;
+  launchWaiting(stdio: readonly [number, number, number]): { launch: number; fd: number };
+  /**
+   * Gives the plan to the monitor in a sealed memfd, and lets it begin.
+   * @returns its pid; throws the code with which its exec failed, EPIPE when it is gone: then it is still to be abandoned
+   */
+  givePlan(launch: number, fd: number, bytes: Uint8Array): number;
+  /** Gives a start up. The monitor ends when its socket is closed. Returns its pid, or 0 when it never ran. */
+  abandonLaunch(launch: number): number;
   /** Collects an ended monitor so that it does not stay as a zombie; false while it still runs. */
   reap(pid: number): boolean;
   /** Connects to the `ctl.sock` in a directory of the runroot. Throws ENOENT or ECONNREFUSED when nobody listens. */

@@ -57,6 +57,7 @@ describe('the addon', () => {
       'launch',
       'launchWaiting',
       'givePlan',
+      'abandonLaunch',
       'reap',
       'connect',
       'send',
