@@ -5,7 +5,8 @@ import { ERROR_CODES } from '../../lib/errors.js';
 import { ALLOWED, STATUSES } from '../../lib/lifecycle/state.js';
 import { STEPS } from '../../lib/spec/steps.js';
 
-const docs = (name: string): string => readFileSync(join(__dirname, '../../docs', name), 'utf8');
+const read = (path: string): string => readFileSync(join(__dirname, '../..', path), 'utf8');
+const docs = (name: string): string => read(`docs/${name}`);
 
 describe('the documents', () => {
   it('list every error code with its sentence', () => {
@@ -33,5 +34,12 @@ describe('the documents', () => {
   it('explain every step of a plan', () => {
     const text = docs('plan.md');
     for (const name of Object.keys(STEPS)) expect(text, name).to.include(`\`${name}\``);
+  });
+
+  it('have anybody install what the tests have where they all run', () => {
+    const [, build, peers] = /^apt-get install -y (.*) \\\n {2}(.*) && npm ci/m.exec(read('README.md')) ?? [];
+    const ci = read('.ci/run');
+    expect(build).to.equal(/^BUILD=\((.*)\)$/m.exec(ci)?.[1]);
+    expect(peers).to.equal(/^PEERS=\((.*)\)$/m.exec(ci)?.[1]);
   });
 });
