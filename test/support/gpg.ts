@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect } from 'chai';
 
 /** How a key of {@link GpgHome.makeKey} differs from an ordinary one. */
 export interface KeyOptions {
@@ -65,4 +66,61 @@ export class GpgHome {
       }
     });
   }
+}
+
+/** Two who sign, in a directory of their own, and skopeo with their keys. */
+export class Signers {
+  directory = '';
+  home!: GpgHome;
+  /** Fingerprints of their keys. */
+  alice = '';
+  bob = '';
+  #temporary: string | undefined;
+
+  /** The path of something in the directory. */
+  readonly at = (name: string): string => join(this.directory, name);
+
+  /** Writes a file into the directory; gives its path. */
+  readonly put = (name: string, content: string | Uint8Array): string => {
+    writeFileSync(this.at(name), content);
+    return this.at(name);
+  };
+
+  /** Runs skopeo to its end. */
+  readonly skopeo = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+    spawnSync('skopeo', args, {
+      env: { ...process.env, GNUPGHOME: this.home.directory },
+      encoding: 'utf8',
+    });
+
+  open(): void {
+    this.directory = mkdtempSync('/tmp/vaina-sign-');
+    this.home = new GpgHome(this.directory);
+    // Whatever is made in the directory for temporary files must be gone at the end.
+    this.#temporary = process.env['TMPDIR'];
+    process.env['TMPDIR'] = this.at('tmp');
+    mkdirSync(this.at('tmp'));
+    this.alice = this.home.makeKey('alice');
+    this.bob = this.home.makeKey('bob');
+  }
+
+  close(): void {
+    if (this.directory === '') return;
+    this.home.close();
+    if (this.#temporary === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = this.#temporary;
+    const left = readdirSync(this.at('tmp'));
+    const running = this.home.processes();
+    rmSync(this.directory, { recursive: true, force: true });
+    expect(left).to.deep.equal([]);
+    expect(running).to.deep.equal([]);
+  }
+}
+
+/** Signers for a suite. */
+export function useSigners(): Signers {
+  const signers = new Signers();
+  before(() => signers.open());
+  after(() => signers.close());
+  return signers;
 }

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { VainaError } from '../../lib/errors.js';
 import { digestOf } from '../../lib/oci/digest.js';
 import type { ImageConfig, Manifest } from '../../lib/oci/types.js';
 import { copyImage } from '../../lib/transports/copy-image.js';
@@ -22,6 +21,7 @@ import {
   type TestImage,
 } from '../support/images.js';
 import { checkLeftovers } from '../support/leftovers.js';
+import { failure } from '../support/memory-source.js';
 import { Podman } from '../support/podman.js';
 import { until } from '../support/programs.js';
 import { startRegistry, type RunningRegistry } from '../support/registry.js';
@@ -32,15 +32,6 @@ const PLAIN = { insecurePolicy: true, source: { tlsVerify: false }, destination:
 interface Told {
   Layers: string[];
   LayersData?: unknown;
-}
-
-async function failure(work: Promise<unknown>): Promise<VainaError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (VainaError.is(error)) return error;
-  throw new Error(`no VainaError: ${String(error)}`);
 }
 
 /** An image of two layers with what archives may have: links, empty files, long names, whiteouts. */

@@ -17,12 +17,14 @@ import { PassThrough, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { Engine } from '../../lib/engine.js';
-import { VainaError } from '../../lib/errors.js';
+import type { ErrorCode } from '../../lib/errors.js';
 import type { Image } from '../../lib/image.js';
 import { generateSigstoreKey } from '../../lib/signature/sigstore-key.js';
+import { expectError } from '../support/containers.js';
 import { GpgHome } from '../support/gpg.js';
 import { blobsOf, layoutEntries, makeImage, tarOf, writeTree, type TestImage } from '../support/images.js';
 import { checkLeftovers } from '../support/leftovers.js';
+import { failure } from '../support/memory-source.js';
 import { Podman } from '../support/podman.js';
 import { nodeArguments, REPO } from '../support/programs.js';
 import { startRegistry, type RunningRegistry } from '../support/registry.js';
@@ -30,15 +32,6 @@ import { requires } from '../support/requires.js';
 
 /** Without the files of this host. */
 const PLAIN = { tlsVerify: false, registries: false } as const;
-
-async function failure(work: Promise<unknown>): Promise<VainaError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (VainaError.is(error)) return error;
-  throw new Error(`no VainaError: ${String(error)}`);
-}
 
 async function makeOne(content: string): Promise<TestImage> {
   const base = await tarOf([
@@ -137,8 +130,8 @@ function verbs(this: Mocha.Suite): void {
     const [one, two] = [await take(0), await take(1)];
     const pull = async (policy: 'always' | 'missing' | 'never' | 'newer'): Promise<string> =>
       (await engine.images.pull(name, { ...PLAIN, policy })).id;
-    expect((await failure(pull('never'))).code).to.equal('ERR_NO_SUCH_IMAGE');
-    expect((await failure(pull('newer'))).code).to.equal('ERR_NO_SUCH_IMAGE');
+    await expectError('ERR_NO_SUCH_IMAGE', pull('never'));
+    await expectError('ERR_NO_SUCH_IMAGE', pull('newer'));
     await one.push(name, PLAIN);
     expect(await pull('missing')).to.equal(one.id);
     await two.push(name, PLAIN);
@@ -153,11 +146,9 @@ function verbs(this: Mocha.Suite): void {
     const gone = 'localhost:1/gone:1';
     await one.tag(gone);
     expect((await engine.images.pull(gone, { ...PLAIN, retry: 0, policy: 'newer' })).id).to.equal(one.id);
-    expect((await failure(engine.images.pull(gone, { ...PLAIN, retry: 0 }))).code).to.equal(
-      'ERR_REGISTRY_UNREACHABLE',
-    );
+    await expectError('ERR_REGISTRY_UNREACHABLE', engine.images.pull(gone, { ...PLAIN, retry: 0 }));
     const other = { ...PLAIN, retry: 0, policy: 'never', platform: 'linux/s390x' } as const;
-    expect((await failure(engine.images.pull(gone, other))).code).to.equal('ERR_NO_SUCH_IMAGE');
+    await expectError('ERR_NO_SUCH_IMAGE', engine.images.pull(gone, other));
   });
 
   it('are pulled with all tags', async () => {
@@ -169,9 +160,7 @@ function verbs(this: Mocha.Suite): void {
       at('many:b'),
     ]);
     for (const wrong of [at('many:a'), 'dir:/nosuch'])
-      expect((await failure(engine.images.pull(wrong, { ...PLAIN, allTags: true }))).code).to.equal(
-        'ERR_INVALID_OPTION',
-      );
+      await expectError('ERR_INVALID_OPTION', engine.images.pull(wrong, { ...PLAIN, allTags: true }));
   });
 
   for (const format of ['docker-archive', 'oci-archive', 'oci-dir', 'docker-dir'] as const) {
@@ -236,9 +225,7 @@ function verbs(this: Mocha.Suite): void {
     await engine.images.save(one.id, tagged, { additionalTags: ['localhost/x:9', 'y'] });
     const { names } = await engine.images.pull(`docker-archive:${tagged}`);
     expect(names).to.include('localhost/x:9').and.include('docker.io/library/y:latest');
-    expect((await failure(engine.images.pull(`docker-archive:${path('several.tar')}`))).code).to.equal(
-      'ERR_AMBIGUOUS_ID',
-    );
+    await expectError('ERR_AMBIGUOUS_ID', engine.images.pull(`docker-archive:${path('several.tar')}`));
   });
 
   describe('on a web server', () => {
@@ -269,11 +256,9 @@ function verbs(this: Mocha.Suite): void {
       writeFileSync(path('rootfs.tar'), await tarOf([{ name: 'a', content: 'a' }]));
       const made = await engine.images.import(`${address}/rootfs.tar`, { reference: 'made' });
       expect(made.names).to.deep.equal(['localhost/made:latest']);
-      expect((await failure(engine.images.load(`${address}/none.tar`))).code).to.equal('ERR_NO_SUCH_PATH');
+      await expectError('ERR_NO_SUCH_PATH', engine.images.load(`${address}/none.tar`));
       writeFileSync(path('cut.tar'), readFileSync(path('web.tar')));
-      expect((await failure(engine.images.load(`${address}/cut.tar`))).code).to.equal(
-        'ERR_REGISTRY_UNREACHABLE',
-      );
+      await expectError('ERR_REGISTRY_UNREACHABLE', engine.images.load(`${address}/cut.tar`));
     });
   });
 
@@ -359,7 +344,7 @@ function verbs(this: Mocha.Suite): void {
   it('refuse what they cannot do, with one error', async () => {
     const one = await take(0);
     const { images } = engine;
-    const wrong: [() => Promise<unknown>, string][] = [
+    const wrong: [() => Promise<unknown>, ErrorCode][] = [
       [() => images.pull('oci:/nosuch'), 'ERR_NO_SUCH_PATH'],
       [() => images.pull('vaina:x'), 'ERR_INVALID_OPTION'],
       [() => images.pull('Bad'), 'ERR_INVALID_REFERENCE'],
@@ -379,10 +364,7 @@ function verbs(this: Mocha.Suite): void {
       [() => engine.copy(`vaina:${one.id}`, 'containers-storage:x'), 'ERR_UNSUPPORTED'],
       [() => Engine.open({ insecurePolicy: true, trustPolicy: '/x' }), 'ERR_INVALID_OPTION'],
     ];
-    for (const [work, code] of wrong) {
-      const error = await failure(work());
-      expect(error.code, error.message).to.equal(code);
-    }
+    for (const [work, code] of wrong) await expectError(code, work);
     expect(readdirSync(directory).filter((name) => ['two', 'c', 'nosuch.tar'].includes(name))).to.deep.equal(
       [],
     );

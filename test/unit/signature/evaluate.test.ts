@@ -15,7 +15,7 @@ import {
   SIGSTORE_SIGNATURE,
   type SigstoreSignature,
 } from '../../../lib/signature/sigstore.js';
-import { rejection } from './failures.js';
+import { failure } from '../../support/memory-source.js';
 
 const manifest = Buffer.from('{"schemaVersion":2}');
 const REFERENCE = 'r.test/app:1';
@@ -62,7 +62,7 @@ function subject(signatures: PolicySubject['signatures']): PolicySubject {
 const policy = (...requirements: object[]) => checkPolicy({ default: requirements });
 const demand = (more: object = {}) => policy({ type: 'sigstoreSigned', keyData: pem(p256), ...more });
 const reason = async (signatures: readonly Signature[], asked = demand()): Promise<string> => {
-  const error = await rejection(evaluatePolicy(asked, subject(signatures)));
+  const error = await failure(evaluatePolicy(asked, subject(signatures)));
   expect(error.code).to.equal('ERR_POLICY_REJECTED');
   return error.message;
 };
@@ -231,7 +231,7 @@ describe('evaluation of a policy', () => {
     ];
     for (const requirement of requirements) {
       for (const signatures of [[], [good()]]) {
-        const error = await rejection(evaluatePolicy(policy(requirement), subject(signatures)));
+        const error = await failure(evaluatePolicy(policy(requirement), subject(signatures)));
         expect(error.code).to.equal('ERR_UNSUPPORTED');
         expect(error.message).to.match(/^the policy requires .*, which cannot be evaluated$/);
       }
@@ -240,6 +240,6 @@ describe('evaluation of a policy', () => {
 
   it('holds the bytes of the manifest against the digest it is asked about', async () => {
     const wrong = { ...subject([good()]), digest: digestOf(Buffer.from('x')) };
-    expect((await rejection(evaluatePolicy(demand(), wrong))).code).to.equal('ERR_DIGEST_MISMATCH');
+    expect((await failure(evaluatePolicy(demand(), wrong))).code).to.equal('ERR_DIGEST_MISMATCH');
   });
 });

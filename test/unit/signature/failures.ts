@@ -10,14 +10,3 @@ export function thrown(work: () => unknown): VainaError {
   }
   throw new Error('nothing was thrown');
 }
-
-/** The error of the engine that a promise is rejected with. */
-export async function rejection(promise: Promise<unknown>): Promise<VainaError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (VainaError.is(error)) return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-}

@@ -14,7 +14,8 @@ import { parseReference, type Reference } from '../../../lib/oci/reference.js';
 import type { Digest } from '../../../lib/oci/types.js';
 import { createLookaside, signatureUrl, type HttpGetter } from '../../../lib/signature/lookaside.js';
 import { readRegistriesD, storageOf } from '../../../lib/signature/registries-d.js';
-import { rejection, thrown } from './failures.js';
+import { thrown } from './failures.js';
+import { failure } from '../../support/memory-source.js';
 
 const DIGEST = `sha256:${'ab'.repeat(32)}` as Digest;
 const reference = parseReference('r.test:5000/ns/app:1');
@@ -97,15 +98,13 @@ describe('look-aside storage', () => {
     ];
     for (const [text, words] of cases) {
       config(text);
-      const error = await rejection(found('a.b/c'));
+      const error = await failure(found('a.b/c'));
       expect(error.code).to.equal('ERR_INVALID_OPTION');
       expect(error.message).to.match(words).and.to.contain(join(registriesDir, 'test.yaml'));
     }
     config('docker: {a.b: {lookaside: x}}');
     config('docker: {a.b: {lookaside: y}}', 'zz.yaml');
-    expect((await rejection(found('a.b/c'))).message).to.match(
-      /"a.b" is defined both in .*test.yaml and here/,
-    );
+    expect((await failure(found('a.b/c'))).message).to.match(/"a.b" is defined both in .*test.yaml and here/);
     config('', 'zz.yaml');
     expect((await found('a.b/c')).lookaside).to.equal('x');
   });
@@ -143,16 +142,14 @@ describe('look-aside storage', () => {
     config(`default-docker: {lookaside: "file://${directory}/store"}`);
     const lookaside = createLookaside({ registriesDir });
     const many = Array<Buffer>(33).fill(Buffer.from('x'));
-    expect((await rejection(lookaside.write(reference, DIGEST, many))).code).to.equal('ERR_INVALID_OPTION');
+    expect((await failure(lookaside.write(reference, DIGEST, many))).code).to.equal('ERR_INVALID_OPTION');
     await lookaside.write(reference, DIGEST, many.slice(1));
     expect(await lookaside.read(reference, DIGEST)).to.have.length(32);
     const place = join(directory, 'store', `ns/app@sha256=${'ab'.repeat(32)}`);
     writeFileSync(join(place, 'signature-33'), 'x');
-    expect((await rejection(lookaside.read(reference, DIGEST))).message).to.match(/more than 32 signatures/);
+    expect((await failure(lookaside.read(reference, DIGEST))).message).to.match(/more than 32 signatures/);
     writeFileSync(join(place, 'signature-1'), Buffer.alloc((4 << 20) + 1));
-    expect((await rejection(lookaside.read(reference, DIGEST))).message).to.match(
-      /larger than 4194304 bytes/,
-    );
+    expect((await failure(lookaside.read(reference, DIGEST))).message).to.match(/larger than 4194304 bytes/);
   });
 
   it('asks a web server through what it is given, and never writes to one', async () => {
@@ -167,11 +164,11 @@ describe('look-aside storage', () => {
     expect((await lookaside.read(reference, DIGEST)).map(String)).to.deep.equal(['1', '2']);
     expect(asked[2]).to.equal(`https://s.test/base//ns/app@sha256=${'ab'.repeat(32)}/signature-3?token=1`);
     const endless = createLookaside({ registriesDir, get: async () => Buffer.from('x') });
-    expect((await rejection(endless.read(reference, DIGEST))).code).to.equal('ERR_REGISTRY');
-    const written = await rejection(lookaside.write(reference, DIGEST, []));
+    expect((await failure(endless.read(reference, DIGEST))).code).to.equal('ERR_REGISTRY');
+    const written = await failure(lookaside.write(reference, DIGEST, []));
     expect(written.code).to.equal('ERR_UNSUPPORTED');
     expect(written.hint).to.contain('lookaside-staging');
-    expect((await rejection(createLookaside({ registriesDir }).read(reference, DIGEST))).code).to.equal(
+    expect((await failure(createLookaside({ registriesDir }).read(reference, DIGEST))).code).to.equal(
       'ERR_UNSUPPORTED',
     );
   });

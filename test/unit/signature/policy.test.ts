@@ -6,7 +6,8 @@ import { parseReference } from '../../../lib/oci/reference.js';
 import { checkPolicy, parsePolicy, requirementsFor, type Policy } from '../../../lib/signature/policy.js';
 import { readPolicy, SYSTEM_POLICY } from '../../../lib/signature/policy-file.js';
 import { pathScopes, referenceScopes, storageScopes } from '../../../lib/signature/scopes.js';
-import { rejection, thrown } from './failures.js';
+import { thrown } from './failures.js';
+import { failure } from '../../support/memory-source.js';
 
 const ACCEPT = { type: 'insecureAcceptAnything' };
 const REJECT = { type: 'reject' };
@@ -262,10 +263,10 @@ describe('the file of a policy', () => {
       policy: one(REJECT),
     });
     writeFileSync(users, '{}');
-    const broken = await rejection(readPolicy({ env: { HOME: home } }));
+    const broken = await failure(readPolicy({ env: { HOME: home } }));
     expect(broken.code).to.equal('ERR_INVALID_OPTION');
     expect(broken.message).to.contain(users);
-    expect((await rejection(readPolicy({ path: join(home, 'none') }))).code).to.equal('ERR_NO_SUCH_PATH');
-    expect((await rejection(readPolicy({ path: home }))).code).to.equal('ERR_IO');
+    expect((await failure(readPolicy({ path: join(home, 'none') }))).code).to.equal('ERR_NO_SUCH_PATH');
+    expect((await failure(readPolicy({ path: home }))).code).to.equal('ERR_IO');
   });
 });

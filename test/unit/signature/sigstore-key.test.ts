@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { readPublicKey } from '../../../lib/signature/public-key.js';
 import { generateSigstoreKey, readSigstoreKey } from '../../../lib/signature/sigstore-key.js';
 import { signSigstore, verifySigstore } from '../../../lib/signature/sigstore.js';
-import { rejection, thrown } from './failures.js';
+import { thrown } from './failures.js';
+import { failure } from '../../support/memory-source.js';
 
 // Made by openssl, Python's scrypt (N of 65536) and libsodium's secretbox, with the passphrase `open sesame`.
 const KNOWN = `-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----
@@ -39,7 +40,7 @@ describe('sigstore keys', () => {
     const key = await readSigstoreKey(KNOWN, 'open sesame');
     expect(createPublicKey(key).export({ type: 'spki', format: 'pem' })).to.equal(PUBLIC);
     const older = wrap(envelope(), 'ENCRYPTED COSIGN PRIVATE KEY');
-    expect((await rejection(readSigstoreKey(older, 'wrong'))).message).to.match(/passphrase is wrong/);
+    expect((await failure(readSigstoreKey(older, 'wrong'))).message).to.match(/passphrase is wrong/);
   });
 
   it('makes pairs that sign and verify, in the form that cosign writes', async () => {
@@ -97,7 +98,7 @@ describe('sigstore keys', () => {
       [edited((document) => (document.cipher.nonce = 'AAAA')), /incorrect nonce size/],
     ];
     for (const [key, words] of cases) {
-      const error = await rejection(readSigstoreKey(key, 'open sesame'));
+      const error = await failure(readSigstoreKey(key, 'open sesame'));
       expect(error.code).to.equal('ERR_INVALID_OPTION');
       expect(error.message).to.match(words);
     }

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { VainaError } from '../../../lib/errors.js';
 import { digestOf } from '../../../lib/oci/digest.js';
 import type { Manifest } from '../../../lib/oci/types.js';
 import { locateStorage } from '../../../lib/transports/containers-storage/configuration.js';
@@ -13,6 +12,7 @@ import { containersStorageSource } from '../../../lib/transports/containers-stor
 import { assembleLayer } from '../../../lib/transports/containers-storage/tar-split.js';
 import { parseImageName, type ImageName } from '../../../lib/transports/name.js';
 import { readAll } from '../../../lib/util/read-all.js';
+import { failure } from '../../support/memory-source.js';
 
 type StorageName = ImageName & { transport: 'containers-storage' };
 
@@ -24,15 +24,6 @@ const whole = async (stream: AsyncIterable<unknown>): Promise<Buffer> => {
   for await (const chunk of stream) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
 };
-
-async function failure(work: Promise<unknown>): Promise<VainaError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (VainaError.is(error)) return error;
-  throw new Error(`no VainaError: ${String(error)}`);
-}
 
 /** tar-split's metadata: segments are bytes, files a name and a size. */
 function metadata(...entries: (Buffer | { name: string | Buffer; size: number })[]): Buffer {

@@ -4,21 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
-import { VainaError } from '../../../lib/errors.js';
 import { DaemonClient } from '../../../lib/transports/daemon/client.js';
 import { daemonSink } from '../../../lib/transports/daemon/sink.js';
 import { parseImageName, type ImageName } from '../../../lib/transports/name.js';
+import { failure } from '../../support/memory-source.js';
 
 type DaemonName = ImageName & { transport: 'docker-daemon' };
-
-async function failure(work: Promise<unknown>): Promise<VainaError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (VainaError.is(error)) return error;
-  throw new Error(`no VainaError: ${String(error)}`);
-}
 
 describe('transports: a daemon on a socket', () => {
   const directory = mkdtempSync(join(tmpdir(), 'vaina-daemon-'));

@@ -22,19 +22,11 @@ import { openSink } from '../../../lib/transports/open.js';
 import { readPseudoFile } from '../../../lib/transports/sif/pseudo-file.js';
 import { runscriptOf } from '../../../lib/transports/sif/runscript.js';
 import { sifSource } from '../../../lib/transports/sif/source.js';
+import { failure } from '../../support/memory-source.js';
 import { findProgram } from '../../support/requires.js';
 import { sifOf, type SifPart } from '../../support/sif.js';
 
 const SYSTEM = { fileSystem: 1, use: 2, architecture: '04' };
-
-async function failure(work: Promise<unknown>): Promise<VainaError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (VainaError.is(error)) return error;
-  throw new Error(`no VainaError: ${String(error)}`);
-}
 
 describe('transports: images of Singularity', () => {
   let directory: string;

@@ -12,6 +12,7 @@ import {
 } from '../../../lib/transports/sync-sources.js';
 import { parseSyncFile } from '../../../lib/transports/sync-yaml.js';
 import { syncImages } from '../../../lib/transports/sync-images.js';
+import { failure } from '../../support/memory-source.js';
 
 const DIGEST = `sha256:${'0'.repeat(64)}`;
 
@@ -46,15 +47,6 @@ const TAGS: Record<string, string[]> = {
 
 const names = (sources: readonly SyncSource[]): string[][] =>
   sources.map(({ images }) => images.map(({ name }) => formatImageName(name)));
-
-async function failure(work: Promise<unknown>): Promise<VainaError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (VainaError.is(error)) return error;
-  throw new Error(`no VainaError: ${String(error)}`);
-}
 
 describe('transports: what is synchronised', () => {
   const directory = mkdtempSync(join(tmpdir(), 'vaina-sync-'));
