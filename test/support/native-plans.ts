@@ -111,10 +111,15 @@ export interface Launched {
 
 const launched: Launched[] = [];
 
+/** Launches a plan that may run beside several tests; {@link finish} collects the monitor. */
+export function launchBeside(plan: Plan, stdio: Stdio = [-1, -1, -1]): Launched {
+  const { pid, channel } = ControlChannel.launch(native(), encodePlan(plan), stdio);
+  return { pid, channel, container: channel.container as Session };
+}
+
 /** Launches a plan; {@link finish} or the end of the test collects the monitor. */
 export function launch(plan: Plan, stdio: Stdio = [-1, -1, -1]): Launched {
-  const { pid, channel } = ControlChannel.launch(native(), encodePlan(plan), stdio);
-  const result = { pid, channel, container: channel.container as Session };
+  const result = launchBeside(plan, stdio);
   launched.push(result);
   return result;
 }

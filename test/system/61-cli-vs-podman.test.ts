@@ -42,7 +42,7 @@ describe('cli: the same words get the same answers as from podman', () => {
   const create = ['create', '--network', 'none', ...PODMAN_LIMITS];
   const image = 'localhost/busybox:test';
 
-  /** One after another, in both: stdout and exit code must be the same, and whether anything was said on stderr. */
+  /** One after another, in both at once: stdout and exit code must be the same, and whether anything was said on stderr. */
   const script: string[][] = [
     [...run, '--rm', image, 'echo', 'hi'],
     [...run, '--rm', image, 'sh', '-c', 'exit 7'],
@@ -167,8 +167,7 @@ describe('cli: the same words get the same answers as from podman', () => {
   it('in a script of all commands', async function () {
     this.timeout(300_000);
     for (const words of script) {
-      const theirs = await podman!.run(...words);
-      const ours = await vaina(box, words);
+      const [theirs, ours] = await Promise.all([podman!.run(...words), vaina(box, words)]);
       const shown = (result: typeof ours): object => ({
         exitCode: result.exitCode,
         stdout: settle(result.stdout),
