@@ -19,7 +19,7 @@ export interface TakeOptions extends TransferOptions {
  * @throws what {@link copy} throws; the store is then as it was
  */
 export async function takeImage(
-  { store }: Context,
+  { store }: Pick<Context, 'store'>,
   source: ImageSource,
   names: readonly string[],
   options: TakeOptions,

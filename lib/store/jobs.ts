@@ -5,9 +5,6 @@ export const jobs = {
   get checkStore() {
     return (require('./check/check.js') as typeof import('./check/check.js')).checkStore;
   },
-  get importArchive() {
-    return (require('./import.js') as typeof import('./import.js')).importArchive;
-  },
   get packLayer() {
     return (require('./pack-layer.js') as typeof import('./pack-layer.js')).packLayer;
   },

@@ -1,9 +1,8 @@
 import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { addAbortSignal, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
 import { hexOf } from '../oci/digest.js';
-import { MEDIA } from '../oci/mediatypes.js';
 import type {
   BlobRole,
   CommittedImage,
@@ -40,14 +39,6 @@ export interface BuiltLayer {
   record?: TreeRecord;
 }
 
-/** A layer that was taken without an announcement. */
-export interface NewLayer {
-  descriptor: Descriptor;
-  diffId: Digest;
-  /** Of the archive, decompressed: in bytes. */
-  size: number;
-}
-
 /** Options of {@link StoreSink}. */
 export interface SinkOptions {
   /** Full references that the image gets. */
@@ -56,7 +47,6 @@ export interface SinkOptions {
   signal?: AbortSignal;
 }
 
-const LAYER_TYPES = { none: MEDIA.ociLayer, gzip: MEDIA.ociLayerGzip, zstd: MEDIA.ociLayerZstd } as const;
 const USER_FILE_LIMIT = 1024 * 1024 - 64;
 const PROGRESS_INTERVAL_MS = 100;
 
@@ -121,40 +111,6 @@ export class StoreSink implements ImageSink {
           this.#parts.content.setDiffId(descriptor.digest, about.diffId);
         },
       );
-    } finally {
-      await raw.close();
-    }
-  }
-
-  /**
-   * Takes a layer that nobody has announced, as the lowest of an image: what it is comes out at its end.
-   *
-   * @param what - names it in messages
-   */
-  async putNewLayer(content: Readable, what: string, options: TransferOptions = {}): Promise<NewLayer> {
-    await this.#begin();
-    this.#left = true;
-    const parts = this.#parts;
-    const raw = await parts.content.writer();
-    const directory = parts.session.path();
-    try {
-      // Who waits for bytes that do not come would never know.
-      if (options.signal) addAbortSignal(options.signal, content);
-      makeTree(directory);
-      const { diffId, size, compression } = await parts.withWorker(async (worker) => {
-        await worker.begin(parts.relative(join(directory, 'diff')));
-        return unpackLayer(content, { what, raw, worker });
-      }, options.signal);
-      const descriptor = await raw.commit(LAYER_TYPES[compression]);
-      parts.content.setDiffId(descriptor.digest, diffId);
-      const chainId = hexOf(diffId);
-      if (this.#built.has(chainId) || parts.layers.get(chainId)) await parts.removeTemporary(directory);
-      else this.#built.set(chainId, { chainId, diffId, size, directory });
-      return { descriptor, diffId, size };
-    } catch (error) {
-      content.destroy();
-      await parts.removeTemporary(directory);
-      throw ioFailure(error, directory);
     } finally {
       await raw.close();
     }

@@ -1,6 +1,5 @@
 import { mkdirSync } from 'node:fs';
 import { isAbsolute, join, relative } from 'node:path';
-import type { Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
 import type { Native } from '../native/types.js';
 import type { DigestAlgorithm } from '../oci/digest.js';
@@ -12,7 +11,6 @@ import { Content } from './content.js';
 import { Database, sqlFailure } from './database.js';
 import { sweepUnreferenced } from './garbage.js';
 import { type ImageRow, Images } from './images.js';
-import type { ImportOptions } from './import.js';
 import { ioFailure } from './io-failure.js';
 import { jobs } from './jobs.js';
 import { Layers } from './layers.js';
@@ -170,16 +168,6 @@ export class Store implements AsyncDisposable {
    */
   source(imageId: string): ImageSource {
     return new jobs.StoreSource(this.#image(imageId), this.content);
-  }
-
-  /** Makes an image of one layer out of an archive of a root file system. */
-  async import(content: Readable, options: ImportOptions = {}): Promise<ImageRow> {
-    const { name, signal } = options;
-    const sink = this.sink({
-      ...(name === undefined ? {} : { names: [name] }),
-      ...(signal ? { signal } : {}),
-    });
-    return this.#image(await jobs.importArchive(sink, content, options));
   }
 
   /**

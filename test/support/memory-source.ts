@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { VainaError } from '../../lib/errors.js';
 import { digestOf } from '../../lib/oci/digest.js';
 import type { Descriptor, Digest, ImageSource, RawManifest } from '../../lib/oci/types.js';
@@ -37,6 +38,30 @@ export class MemorySource implements ImageSource {
 
   async close(): Promise<void> {
     // Nothing is held.
+  }
+}
+
+/** Gives blobs in pieces, and calls a function before each of a large one. */
+export class PacedSource extends MemorySource {
+  static readonly PIECE = 64 * 1024;
+  pieceSize = PacedSource.PIECE;
+  onPiece: (given: number) => Promise<void> | void = () => undefined;
+
+  static override of(image: TestImage): PacedSource {
+    return new PacedSource([image], image.manifest);
+  }
+
+  override async blob(descriptor: Descriptor): Promise<Readable> {
+    const bytes = this.blobs.get(descriptor.digest) as Buffer;
+    return Readable.from(this.#pieces(bytes), { objectMode: false });
+  }
+
+  async *#pieces(bytes: Buffer): AsyncGenerator<Buffer> {
+    for (let at = 0; at < bytes.length; at += this.pieceSize) {
+      if (bytes.length > this.pieceSize) await this.onPiece(at);
+      yield bytes.subarray(at, at + this.pieceSize);
+      await sleep(1);
+    }
   }
 }
 

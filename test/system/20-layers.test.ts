@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
-  createReadStream,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -24,6 +23,7 @@ import { Podman } from '../support/podman.js';
 import { makeDirectory, REPO, removeDirectory } from '../support/programs.js';
 import { requires } from '../support/requires.js';
 import { Sentinel } from '../support/sentinel.js';
+import { importArchive } from '../support/store-box.js';
 import { tar } from '../support/tar-builder.js';
 import { compareTrees, readTree } from '../support/trees.js';
 import { unpackCorpus, type CaseResult } from '../support/unpack-corpus.js';
@@ -207,7 +207,7 @@ describe('unpacked trees', function () {
       const archive = packOddTree(directory, format);
       const root = join(directory, `store-${format}`);
       const store = await Store.open({ root, runroot: join(directory, 'run'), native: native() });
-      const image = await store.import(createReadStream(archive));
+      const image = await importArchive(store, archive);
       const [tree = ''] = store.layers.lowerDirectories(image.id);
       const ours = readTree(tree);
       expect(ours.size).to.be.greaterThan(60);

@@ -6,7 +6,7 @@ import { expectError } from '../support/containers.js';
 import { makeImage } from '../support/images.js';
 import { MemorySource } from '../support/memory-source.js';
 import { requires } from '../support/requires.js';
-import { Box, idOf, layer, requireProgram } from '../support/store-box.js';
+import { Box, idOf, importArchive, layer, requireProgram } from '../support/store-box.js';
 import { tar } from '../support/tar-builder.js';
 
 describe('store', function () {
@@ -29,10 +29,9 @@ describe('store', function () {
       zstd,
       Buffer.concat([gzipSync(plain.subarray(0, 700)), gzipSync(plain.subarray(700))]),
     ]) {
-      const image = await box.store.import(Readable.from([bytes]), {
-        name: 'localhost/x:latest',
-        created: new Date(0),
-        config: { Cmd: ['sh'] },
+      const image = await importArchive(box.store, Readable.from([bytes]), {
+        names: ['localhost/x:latest'],
+        changes: ['CMD ["sh"]'],
       });
       ids.add(image.id);
       expect(image.config.config?.Cmd).to.deep.equal(['sh']);
@@ -40,8 +39,8 @@ describe('store', function () {
     }
     expect(ids.size, 'the same content is the same image').to.equal(1);
     const bzip2 = Buffer.from('BZh91AY&SY');
-    await expectError('ERR_UNSUPPORTED', box.store.import(Readable.from([bzip2])));
-    await expectError('ERR_INVALID_LAYER', box.store.import(Readable.from([])));
+    await expectError('ERR_UNSUPPORTED', importArchive(box.store, Readable.from([bzip2])));
+    await expectError('ERR_INVALID_IMAGE', importArchive(box.store, Readable.from([])));
     expect(box.list('layers')).to.have.length(1);
   });
 

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { createReadStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import { expectError } from '../support/containers.js';
+import { makeImage } from '../support/images.js';
+import { PacedSource } from '../support/memory-source.js';
 import { requires } from '../support/requires.js';
 import { Box } from '../support/store-box.js';
 import { tar } from '../support/tar-builder.js';
@@ -60,24 +61,17 @@ describe('store', function () {
   });
 
   it('keeps the worker small', async () => {
-    const archive = join(box.directory, 'big.tar');
-    writeFileSync(
-      archive,
-      tar(...Array.from({ length: 3000 }, (_, i) => ({ name: `d${i % 100}/${i}`, content: 'z'.repeat(i) })), {
-        name: 'big',
-        content: Buffer.alloc(30 << 20, 1),
-      }),
+    const archive = tar(
+      ...Array.from({ length: 3000 }, (_, i) => ({ name: `d${i % 100}/${i}`, content: 'z'.repeat(i) })),
+      { name: 'big', content: Buffer.alloc(30 << 20, 1) },
     );
     let most = 0;
-    const watched = async function* (): AsyncGenerator<Buffer> {
-      for await (const chunk of createReadStream(archive, {
-        highWaterMark: 256 * 1024,
-      }) as AsyncIterable<Buffer>) {
-        for (const pid of descendants(process.pid)) most = Math.max(most, residentMemory(pid));
-        yield chunk;
-      }
+    const source = PacedSource.of(await makeImage({ layers: [archive], compress: 'none' }));
+    source.pieceSize = 256 * 1024;
+    source.onPiece = () => {
+      for (const pid of descendants(process.pid)) most = Math.max(most, residentMemory(pid));
     };
-    await box.store.import(Readable.from(watched()));
+    await box.take(source);
     expect(most)
       .to.be.greaterThan(0)
       .and.lessThan(8 << 20);

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { createReadStream, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
@@ -11,7 +11,7 @@ import { packOddTree } from '../support/odd-tree.js';
 import { Podman } from '../support/podman.js';
 import { makeDirectory, removeDirectory } from '../support/programs.js';
 import { requires } from '../support/requires.js';
-import { Box } from '../support/store-box.js';
+import { Box, importArchive } from '../support/store-box.js';
 import { tar, type TarEntry } from '../support/tar-builder.js';
 import { compareTrees, readTree } from '../support/trees.js';
 
@@ -91,7 +91,7 @@ describe('store: packing', function () {
   });
 
   const unpack = async (archive: string): Promise<string> => {
-    const image = await box.store.import(createReadStream(archive), { created: new Date(0) });
+    const image = await importArchive(box.store, archive);
     return box.store.layers.lowerDirectories(image.id)[0] ?? '';
   };
   const pack = async (tree: string, options: PackLayerOptions = {}): Promise<PackedLayer> => {

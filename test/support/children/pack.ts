@@ -1,5 +1,4 @@
 // Packs as whoever runs it. Argument: JSON of Task. Prints one line of JSON.
-import { createReadStream } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, relative } from 'node:path';
 import { Engine } from '../../../lib/index.js';
@@ -10,6 +9,7 @@ import { native } from '../../../lib/native/index.js';
 import type { PackedLayer } from '../../../lib/store/pack-layer.js';
 import { Store } from '../../../lib/store/store.js';
 import { firstDifference } from '../../../lib/store/tree-difference.js';
+import { importArchive } from '../store-box.js';
 
 export interface Task {
   root: string;
@@ -40,7 +40,7 @@ export async function packAll(task: Task): Promise<Answer> {
   const maps = user.uid === 0 ? {} : { maps: rootlessMaps(user) };
   await using store = await Store.open({ root, runroot, native: native(), ...maps });
   const treeOf = async (archive: string): Promise<string> => {
-    const image = await store.import(createReadStream(archive), { created: new Date(0) });
+    const image = await importArchive(store, archive);
     return store.layers.lowerDirectories(image.id)[0] ?? '';
   };
   const first = await treeOf(task.layer);

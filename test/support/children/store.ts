@@ -1,10 +1,10 @@
 // Works on a store as whoever runs it. Argument: JSON of Task. Prints one line of JSON for each step.
-import { createReadStream } from 'node:fs';
 import { userInfo } from 'node:os';
 import { VainaError } from '../../../lib/errors.js';
 import { rootlessMaps } from '../../../lib/lifecycle/subids.js';
 import { native } from '../../../lib/native/index.js';
 import { Store } from '../../../lib/store/store.js';
+import { importArchive } from '../store-box.js';
 
 export interface Task {
   root: string;
@@ -34,9 +34,7 @@ async function main(): Promise<void> {
   const store = await Store.open({ root, runroot, native: native(), ...(maps ? { maps } : {}) });
   const ids: string[] = [];
   const importOne = async (archive: string): Promise<void> => {
-    const image = await store.import(createReadStream(archive, { highWaterMark: 256 * 1024 }), {
-      created: new Date(0),
-    });
+    const image = await importArchive(store, archive);
     ids.push(image.id);
     say({
       id: image.id,

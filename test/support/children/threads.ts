@@ -3,15 +3,13 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { rootlessMaps } from '../../../lib/lifecycle/subids.js';
 import { native } from '../../../lib/native/index.js';
 import { copy } from '../../../lib/oci/copy.js';
-import type { Descriptor } from '../../../lib/oci/types.js';
 import { Store } from '../../../lib/store/store.js';
 import { makeImage, tarOf, type TestImage } from '../images.js';
-import { MemorySource } from '../memory-source.js';
+import { PacedSource } from '../memory-source.js';
 
 export interface ThreadsTask {
   root: string;
@@ -39,29 +37,6 @@ export interface StepResult {
 }
 
 const HUNG_AFTER_MS = 20_000;
-const PIECE = 64 * 1024;
-
-/** Gives blobs in pieces, and calls a function before each. */
-class PacedSource extends MemorySource {
-  onPiece: (given: number) => Promise<void> | void = () => undefined;
-
-  override async blob(descriptor: Descriptor): Promise<Readable> {
-    const bytes = this.blobs.get(descriptor.digest) as Buffer;
-    const onPiece = (given: number): Promise<void> | void => this.onPiece(given);
-    const pieces = async function* (): AsyncGenerator<Buffer> {
-      for (let at = 0; at < bytes.length; at += PIECE) {
-        if (bytes.length > PIECE) await onPiece(at);
-        yield bytes.subarray(at, at + PIECE);
-        await sleep(1);
-      }
-    };
-    return Readable.from(pieces(), { objectMode: false });
-  }
-
-  static override of(image: TestImage): PacedSource {
-    return new PacedSource([image], image.manifest);
-  }
-}
 
 /** Processes below this one: monitors, and what they supervise. */
 function descendants(): number[] {
@@ -182,7 +157,7 @@ async function main(): Promise<void> {
         if (given < middle) return;
         if (stopped === undefined) signalWorkers('SIGSTOP');
         stopped ??= given;
-        if (given < stopped + 4 * PIECE) return;
+        if (given < stopped + 4 * PacedSource.PIECE) return;
         await sleep(200);
         throw new Error('the source has failed');
       });
@@ -190,22 +165,22 @@ async function main(): Promise<void> {
     // What is wrong shows while nobody waits for the thread; then comes a whole piece, or the end.
     late: async () => {
       const good = await tarOf([{ name: 'good', content: Buffer.alloc(1 << 20) }]);
-      const bytes = async function* (): AsyncGenerator<Buffer> {
-        yield Buffer.concat(
-          [good.subarray(0, -1024), Buffer.alloc(5 * (256 << 10), 'no archive')],
-          5 * (256 << 10),
-        );
-        await sleep(500);
-        yield Buffer.alloc(1 << 20, 'no archive');
-      };
-      await store.import(Readable.from(bytes(), { objectMode: false }));
+      const bad = Buffer.concat(
+        [good.subarray(0, -1024), Buffer.alloc(5 * (256 << 10), 'no archive')],
+        5 * (256 << 10),
+      );
+      const layer = Buffer.concat([bad, Buffer.alloc(1 << 20, 'no archive')]);
+      await take(await makeImage({ layers: [layer], compress: 'none' }), async (given) => {
+        if (given === bad.length) await sleep(500);
+      });
     },
     stall: async () => {
       const stop = new AbortController();
-      const content = new PassThrough({ highWaterMark: 16 << 20 });
-      content.write((await fresh(1)).layers[0]?.bytes);
-      setTimeout(() => stop.abort(), 300);
-      await store.import(content, { signal: stop.signal });
+      const silent = once(() => {
+        setTimeout(() => stop.abort(), 300);
+        return new Promise(() => undefined);
+      });
+      await take(await fresh(1), silent, stop.signal);
     },
   };
   // What Node.js starts at the first use of something is there from now on.
