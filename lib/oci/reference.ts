@@ -96,17 +96,6 @@ export function formatReference(reference: Reference): string {
   );
 }
 
-/** The short text that people of docker know: `docker.io/` and `library/` left away where they come back when read. */
-export function familiarReference(reference: Reference): string {
-  const text = formatReference(reference);
-  if (reference.domain !== DEFAULT_DOMAIN) return text;
-  const parts = reference.path.split('/');
-  const prefix =
-    parts.length === 2 && parts[0] === 'library' ? `${DEFAULT_DOMAIN}/library/` : `${DEFAULT_DOMAIN}/`;
-  const short = text.slice(prefix.length);
-  return isShortName(short) && !IDENTIFIER.test(short) ? short : text;
-}
-
 function splitReference(text: string): { name: string; tag?: string; digest?: Digest } {
   if (text.length > MAX_REFERENCE) throw invalid(text, `it is longer than ${MAX_REFERENCE} characters`);
   if (text === '') throw invalid(text, 'it is empty');

@@ -1,13 +1,5 @@
 import { VainaError } from '../errors.js';
-import {
-  type Phase,
-  type Plan,
-  type Step,
-  type StepArgument,
-  type StepDefinition,
-  type StepName,
-  STEPS,
-} from './steps.js';
+import { type Phase, type Plan, type Step, type StepArgument, type StepDefinition, STEPS } from './steps.js';
 
 /** The first bytes of an encoded plan. */
 const MAGIC = Buffer.from('VPLN', 'latin1');
@@ -19,7 +11,6 @@ export const MAX_PLAN_SIZE = 8 * 1024 * 1024;
 
 const PHASES: readonly Phase[] = ['policy', 'host', 'clone', 'inside', 'after'];
 const MAX_U64 = 2n ** 64n - 1n;
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * The bytes of a launch plan, as the monitor reads them (`docs/plan.md`).
@@ -141,72 +132,6 @@ function integerOf(value: StepArgument): bigint | undefined {
   return integer < 0n || integer > MAX_U64 ? undefined : integer;
 }
 
-const NAMES = new Map<number, StepName>(
-  (Object.keys(STEPS) as StepName[]).map((name) => [STEPS[name].op, name] as const),
-);
-
-/**
- * The steps of an encoded plan: the inverse of {@link encodePlan}. Strings that are not UTF-8 come back as bytes,
- * integers past 2⁵³ as bigint.
- *
- * @throws VainaError `ERR_STORE_DAMAGED` for anything that {@link encodePlan} would not have written
- */
-export function decodePlan(bytes: Uint8Array): Plan {
-  const input = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (input.length < HEADER_SIZE || input.length > MAX_PLAN_SIZE || !input.subarray(0, 4).equals(MAGIC)) {
-    throw damaged('it is no plan');
-  }
-  if (input.readUInt32LE(4) !== VERSION) throw damaged(`its version is ${input.readUInt32LE(4)}`);
-  if (input.readUInt32LE(8) !== input.length) throw damaged('its length is wrong');
-  const count = input.readUInt32LE(12);
-  const plan: Step[] = [];
-  let at = HEADER_SIZE;
-  let phase = 0;
-  for (let index = 0; index < count; index++) {
-    if (at + 4 > input.length) throw damaged('it is cut off');
-    const name = NAMES.get(input.readUInt16LE(at));
-    if (!name) throw damaged(`step ${index} has the unknown number ${input.readUInt16LE(at)}`);
-    const kinds = STEPS[name].args;
-    const own = PHASES.indexOf(STEPS[name].phase);
-    if (own < phase) throw damaged(`step ${index}, ${name}, is out of order`);
-    phase = own;
-    const values: StepArgument[] = [];
-    const given = input.readUInt16LE(at + 2);
-    at += 4;
-    for (let position = 0; position < given; position++) {
-      const length = at + 4 <= input.length ? input.readUInt32LE(at) : Infinity;
-      const end = at + 4 + length;
-      if (end + 1 > input.length || input[end] !== 0) throw damaged(`step ${index}, ${name}, is cut off`);
-      const value = decodeArgument(kindAt(kinds, position), input.subarray(at + 4, end));
-      if (value === undefined) throw damaged(`step ${index}, ${name}, has a malformed argument`);
-      values.push(value);
-      at = end + 1;
-    }
-    const required = kinds.endsWith('*') ? kinds.length - 2 : kinds.length;
-    if (given < required || (given > required && !kinds.endsWith('*'))) {
-      throw damaged(`step ${index}, ${name}, has a wrong number of arguments`);
-    }
-    plan.push([name, ...values]);
-  }
-  if (at !== input.length) throw damaged('there are bytes after its last step');
-  return plan;
-}
-
-function decodeArgument(kind: string, bytes: Buffer): StepArgument | undefined {
-  if (kind === 'b') return Uint8Array.from(bytes);
-  if (kind === 's') {
-    if (bytes.includes(0)) return undefined;
-    try {
-      return utf8.decode(bytes);
-    } catch {
-      return Uint8Array.from(bytes);
-    }
-  }
-  if (kind !== 'u' || bytes.length !== 8) return undefined;
-  const integer = bytes.readBigUInt64LE();
-  return integer <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(integer) : integer;
-}
-
 function wrong(index: number, name: string, what: string): VainaError {
   return new VainaError('ERR_INTERNAL', `step ${index} of the launch plan, ${name}, ${what}`);
 }
@@ -220,8 +145,4 @@ function tooLong(size: number): VainaError {
     'ERR_INVALID_OPTION',
     `the launch plan would be ${size} bytes long, and ${MAX_PLAN_SIZE} is the limit`,
   );
-}
-
-function damaged(what: string): VainaError {
-  return new VainaError('ERR_STORE_DAMAGED', `the stored launch plan cannot be read: ${what}`);
 }
