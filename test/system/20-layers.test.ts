@@ -122,25 +122,21 @@ function check(layer: LayerCase, result: CaseResult | undefined, diff: string, r
   }
 }
 
-function describeCorpus(
-  title: string,
-  rootless: boolean,
-  unpack: (arena: Arena) => Promise<Record<string, CaseResult>>,
-): void {
-  describe(title, function () {
-    requires('root', 'getfattr', ...(rootless ? (['useradd', 'newuidmap', 'setpriv'] as const) : []));
+/** An arena, and what comes of all cases in it. */
+interface Outcome {
+  arena: Arena;
+  results: Promise<Record<string, CaseResult>>;
+}
+
+function describeCorpus(title: string, rootless: boolean, outcome: () => Outcome | undefined): void {
+  describe(title, () => {
     let arena: Arena;
     let results: Record<string, CaseResult> = {};
     before(async function () {
       this.timeout(120_000);
-      arena = new Arena(rootless ? user() : undefined);
-      results = await unpack(arena);
-    });
-    after(async function () {
-      this.timeout(60_000);
-      // Deep, strangely named, and without permissions: what can be written can also be removed.
-      await withWorker(native(), arena.root, undefined, (worker) => worker.remove('tmp/cases'));
-      removeDirectory(arena.directory);
+      const { arena: own, results: all } = outcome() as Outcome;
+      arena = own;
+      results = await all;
     });
     it('leaves the sentinels as they were', () => arena.expectUntouched());
     it('has at least 60 cases with names of their own', () => {
@@ -160,19 +156,40 @@ function describeCorpus(
 let madeUser: TestUser | undefined;
 const user = (): TestUser => (madeUser ??= createUser('vaina-layers'));
 
+async function unpackAsUser({ root, places }: Arena): Promise<Record<string, CaseResult>> {
+  const task = JSON.stringify({ root, places });
+  const ended = await runAsUser(user(), 'test/support/children/unpack-corpus', [task]);
+  expect(ended.exitCode, ended.stderr).to.equal(0);
+  return JSON.parse(ended.stdout) as Record<string, CaseResult>;
+}
+
 describe('hostile layers', () => {
   after(() => {
     if (madeUser) removeUser(madeUser.name);
     madeUser = undefined;
   });
 
-  describeCorpus('as root', false, (arena) => unpackCorpus(native(), arena.root, undefined, arena.places));
-
-  describeCorpus('as an ordinary user', true, async (arena) => {
-    const task = JSON.stringify({ root: arena.root, places: arena.places });
-    const ended = await runAsUser(user(), 'test/support/children/unpack-corpus', [task]);
-    expect(ended.exitCode, ended.stderr).to.equal(0);
-    return JSON.parse(ended.stdout) as Record<string, CaseResult>;
+  describe('unpacked', () => {
+    requires('root', 'getfattr', 'useradd', 'newuidmap', 'setpriv');
+    let asRoot: Outcome | undefined;
+    let asUser: Outcome | undefined;
+    before(() => {
+      const [own, others] = [new Arena(), new Arena(user())];
+      // Both at once.
+      asUser = { arena: others, results: unpackAsUser(others) };
+      asRoot = { arena: own, results: unpackCorpus(native(), own.root, undefined, own.places) };
+      asUser.results.catch(() => undefined);
+    });
+    after(async function () {
+      this.timeout(60_000);
+      for (const { arena } of [asRoot, asUser].flatMap((one) => one ?? [])) {
+        // Deep, strangely named, and without permissions: what can be written can also be removed.
+        await withWorker(native(), arena.root, undefined, (worker) => worker.remove('tmp/cases'));
+        removeDirectory(arena.directory);
+      }
+    });
+    describeCorpus('as root', false, () => asRoot);
+    describeCorpus('as an ordinary user', true, () => asUser);
   });
 
   describe('with a worker that resolves paths as open(2) does', function () {
