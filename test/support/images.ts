@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -202,31 +202,6 @@ export async function makeBusyboxImage(options: Omit<TestImageOptions, 'layers'>
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-}
-
-/**
- * A Debian root file system as a tar archive, some 170 MB, made by mmdebstrap. It takes a minute, so it is kept in the
- * directory of temporary files for a month.
- *
- * @returns its path
- */
-export async function debianRootfs(packages: readonly string[] = ['perl', 'git']): Promise<string> {
-  const month = new Date().toISOString().slice(0, 7);
-  const directory = join(tmpdir(), 'vaina-test-cache');
-  const path = join(directory, `debian-bookworm-${['minbase', ...packages].join('-')}-${month}.tar`);
-  if (existsSync(path)) return path;
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const partial = `${path}.${process.pid}`;
-  const include = packages.length === 0 ? [] : [`--include=${packages.join(',')}`];
-  execFileSync(
-    'mmdebstrap',
-    ['--quiet', '--variant=minbase', ...include, 'bookworm', partial, '--format=tar'],
-    {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    },
-  );
-  renameSync(partial, path);
-  return path;
 }
 
 /** Runs skopeo, which here has no policy and no certificates of its own. */
