@@ -90,10 +90,10 @@ export interface RegistryOptions {
 /** {@link RegistryOptions} and those of writing. */
 export interface RegistrySinkOptions extends RegistryOptions {
   /**
-   * Repositories of the same registry that may have the blobs, the best first, e.g. the source of a copy: what they have
-   * is mounted instead of uploaded. Those of other registries are left out.
+   * Names in repositories of the same registry that may have the blobs, the best first, e.g. the source of a copy: what
+   * they have is mounted instead of uploaded. Those of other registries are left out.
    */
-  mountFrom?: readonly (string | Reference)[];
+  mountFrom?: readonly string[];
   /**
    * Bytes of one request of an upload. A registry that wants larger ones gets them. Default: blobs are uploaded in one
    * request each.

@@ -68,7 +68,7 @@ class RegistrySink implements ImageSink {
     this.#client = new RegistryClient(reference.domain, reference.path, options);
     this.#chunkSize = chunkSize;
     this.#tmpDir = tmpDir;
-    const others = mountFrom.map((other) => (typeof other === 'string' ? parseReference(other) : other));
+    const others = mountFrom.map((other) => parseReference(other));
     const paths = others.filter(({ domain }) => domain === reference.domain).map(({ path }) => path);
     this.#mountFrom = [...new Set(paths)].filter((path) => path !== reference.path);
   }

@@ -1,7 +1,7 @@
 import { VainaError } from '../errors.js';
 import { copy } from '../oci/copy.js';
 import type { CopyOptions } from '../oci/copy-options.js';
-import type { Reference } from '../oci/reference.js';
+import { formatReference, type Reference } from '../oci/reference.js';
 import type { CommittedImage, ImageSink, ProgressEvent } from '../oci/types.js';
 import { checkOptions } from './check-options.js';
 import { parseImageName, type ImageName } from './name.js';
@@ -148,7 +148,7 @@ export async function copyNamed(
         ...(additionalTags && { additionalTags }),
         ...(acceptUncompressedLayers !== undefined && { acceptUncompressedLayers }),
         // What the registry has in another repository need not travel.
-        mountFrom: knownAs(from, store),
+        mountFrom: knownAs(from, store).map(formatReference),
       });
       onStage?.('signatures');
       const image = await copy(source, onStage ? staged(sink, onStage) : sink, {

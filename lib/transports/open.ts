@@ -1,6 +1,6 @@
 import { VainaError } from '../errors.js';
 import type { ImageSink, ImageSource } from '../oci/types.js';
-import { formatReference, type Reference } from '../oci/reference.js';
+import { formatReference } from '../oci/reference.js';
 import { formatImageName, parseImageName, type ImageName } from './name.js';
 import type { EndOptions, TransportOptions } from './options.js';
 import type { ImageStoreTransport } from './store.js';
@@ -31,7 +31,7 @@ export interface SinkOptions extends SourceOptions {
   /** Further names that a `docker-archive:` gets. */
   additionalTags?: readonly string[];
   /** Of a registry, repositories that may have the blobs: what they have is mounted instead of uploaded. */
-  mountFrom?: readonly Reference[];
+  mountFrom?: readonly string[];
   /** Keep layers of `oci:` and `oci-archive:` uncompressed that come so. Default false: they are compressed. */
   acceptUncompressedLayers?: boolean;
 }
