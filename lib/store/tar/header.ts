@@ -1,8 +1,6 @@
+import { BLOCK } from '../../oci/tar-header.js';
 import { malformed } from './malformed.js';
 import { parseNumber, parseSigned } from './numbers.js';
-
-/** Everything in an archive is in blocks of so many bytes. */
-export const BLOCK = 512;
 
 /** What one header block says, before extended headers are taken into account. Names are slices of the block. */
 export interface RawHeader {

@@ -1,5 +1,6 @@
 import { ENTRY_TYPES, type Entry, makeEntry, wholeFile } from './entry.js';
-import { BLOCK, parseHeader, type RawHeader } from './header.js';
+import { BLOCK } from '../../oci/tar-header.js';
+import { parseHeader, type RawHeader } from './header.js';
 import { MAX_ENTRIES, MAX_HEADER_BYTES } from './limits.js';
 import { malformed, refused } from './malformed.js';
 import { mergePax, type PaxFields, readPax } from './pax.js';

@@ -1,4 +1,4 @@
-import { BLOCK } from './header.js';
+import { BLOCK } from '../../oci/tar-header.js';
 import { MAX_HEADER_BYTES } from './limits.js';
 import { malformed } from './malformed.js';
 import { parseDecimal, parseNumber } from './numbers.js';
