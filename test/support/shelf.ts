@@ -6,12 +6,12 @@ import { Box } from './store-box.js';
 
 /** A registry of a test's own over a store of its own. */
 export class Shelf {
-  box!: Box;
+  readonly box = new Box();
   registry!: RegistryServer;
   origin = '';
 
   async open(options: RegistryServerOptions = {}): Promise<void> {
-    if (this.registry === undefined) await (this.box = new Box()).open();
+    if (this.registry === undefined) await this.box.open();
     else await this.registry.close();
     this.registry = new RegistryServer(this.box.store, options);
     this.origin = (await this.registry.listen()).url;
@@ -19,7 +19,7 @@ export class Shelf {
 
   async close(): Promise<void> {
     await this.registry?.close();
-    await this.box?.close();
+    await this.box.close();
   }
 
   /** Names of the files of half-made things. */

@@ -14,15 +14,27 @@ import { Store } from '../../lib/store/store.js';
 import { type TestImage, tarOf } from './images.js';
 import { makeDirectory, removeDirectory } from './programs.js';
 
-/** A store of a test's own. */
+/** A store of a test's own. Its directory is made when it is needed first, and removed when the box is closed. */
 export class Box {
-  readonly directory = makeDirectory();
-  readonly root: string;
-  readonly runroot = join(this.directory, 'run');
   store!: Store;
+  readonly #root: string | undefined;
+  #directory: string | undefined;
 
+  /** @param root - where the store is; default: in a directory of its own */
   constructor(root?: string) {
-    this.root = root ?? join(this.directory, 'root');
+    this.#root = root;
+  }
+
+  get directory(): string {
+    return (this.#directory ??= makeDirectory());
+  }
+
+  get root(): string {
+    return this.#root ?? join(this.directory, 'root');
+  }
+
+  get runroot(): string {
+    return join(this.directory, 'run');
   }
 
   async open(): Promise<Store> {
@@ -49,10 +61,20 @@ export class Box {
   }
 
   async close(): Promise<void> {
+    if (this.#directory === undefined) return;
     await this.store?.close();
     expect(this.list('tmp')).to.deep.equal([]);
-    removeDirectory(this.directory);
+    removeDirectory(this.#directory);
+    this.#directory = undefined;
   }
+}
+
+/** A store for each test of a suite. */
+export function useBox(): Box {
+  const box = new Box();
+  beforeEach(() => box.open());
+  afterEach(() => box.close());
+  return box;
 }
 
 /** Takes an archive of a root file system into a store, as an image of one layer. The same archive is the same image. */

@@ -10,18 +10,13 @@ import { makeImage } from '../support/images.js';
 import { MemorySource } from '../support/memory-source.js';
 import { nodeArguments, removeDirectory, until } from '../support/programs.js';
 import { requires } from '../support/requires.js';
-import { Box, idOf, layer } from '../support/store-box.js';
+import { Box, useBox, idOf, layer } from '../support/store-box.js';
 import { tar } from '../support/tar-builder.js';
 
 describe('store', function () {
   this.timeout(60_000);
   requires('root');
-  let box: Box;
-  beforeEach(async () => {
-    box = new Box();
-    await box.open();
-  });
-  afterEach(() => box.close());
+  const box = useBox();
   describe('with a disk that is full', function () {
     requires('mount');
     it('says so, and goes on when there is room again', async () => {

@@ -6,17 +6,12 @@ import { expectError } from '../support/containers.js';
 import { makeImage, makeIndex } from '../support/images.js';
 import { MemorySource } from '../support/memory-source.js';
 import { requires } from '../support/requires.js';
-import { Box, idOf, layer, requireProgram } from '../support/store-box.js';
+import { Box, useBox, idOf, layer, requireProgram } from '../support/store-box.js';
 
 describe('store', function () {
   this.timeout(60_000);
   requires('root');
-  let box: Box;
-  beforeEach(async () => {
-    box = new Box();
-    await box.open();
-  });
-  afterEach(() => box.close());
+  const box = useBox();
   it('takes an image in, shows it to other programs, and forgets it', async () => {
     requireProgram('skopeo');
     const image = await makeImage({

@@ -6,18 +6,13 @@ import { expectError } from '../support/containers.js';
 import { makeImage } from '../support/images.js';
 import { MemorySource } from '../support/memory-source.js';
 import { requires } from '../support/requires.js';
-import { Box, idOf, importArchive, layer, requireProgram } from '../support/store-box.js';
+import { useBox, idOf, importArchive, layer, requireProgram } from '../support/store-box.js';
 import { tar } from '../support/tar-builder.js';
 
 describe('store', function () {
   this.timeout(60_000);
   requires('root');
-  let box: Box;
-  beforeEach(async () => {
-    box = new Box();
-    await box.open();
-  });
-  afterEach(() => box.close());
+  const box = useBox();
   it('imports archives however they are compressed', async () => {
     requireProgram('zstd');
     const plain = await layer('etc/passwd', 'root:x:0:0::/:/bin/sh\n');

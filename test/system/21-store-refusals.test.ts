@@ -6,18 +6,13 @@ import { expectError } from '../support/containers.js';
 import { makeImage, type TestImage } from '../support/images.js';
 import { MemorySource } from '../support/memory-source.js';
 import { requires } from '../support/requires.js';
-import { Box, layer } from '../support/store-box.js';
+import { useBox, layer } from '../support/store-box.js';
 import { tar } from '../support/tar-builder.js';
 
 describe('store', function () {
   this.timeout(60_000);
   requires('root');
-  let box: Box;
-  beforeEach(async () => {
-    box = new Box();
-    await box.open();
-  });
-  afterEach(() => box.close());
+  const box = useBox();
   /** Makes one blob of an image other than what was announced. */
   const spoil = (
     image: TestImage,

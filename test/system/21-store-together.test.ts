@@ -7,17 +7,12 @@ import { Store } from '../../lib/store/store.js';
 import { makeImage } from '../support/images.js';
 import { MemorySource } from '../support/memory-source.js';
 import { requires } from '../support/requires.js';
-import { Box, idOf, layer } from '../support/store-box.js';
+import { useBox, idOf, layer } from '../support/store-box.js';
 
 describe('store', function () {
   this.timeout(60_000);
   requires('root');
-  let box: Box;
-  beforeEach(async () => {
-    box = new Box();
-    await box.open();
-  });
-  afterEach(() => box.close());
+  const box = useBox();
   it('stops when it is told to, and undoes what it did', async () => {
     const image = await makeImage({ layers: [await layer('a', 'a'.repeat(3_000_000))], compress: 'none' });
     const stop = new AbortController();

@@ -6,18 +6,13 @@ import { expectError } from '../support/containers.js';
 import { makeImage } from '../support/images.js';
 import { PacedSource } from '../support/memory-source.js';
 import { requires } from '../support/requires.js';
-import { Box } from '../support/store-box.js';
+import { useBox } from '../support/store-box.js';
 import { tar } from '../support/tar-builder.js';
 
 describe('store', function () {
   this.timeout(60_000);
   requires('root');
-  let box: Box;
-  beforeEach(async () => {
-    box = new Box();
-    await box.open();
-  });
-  afterEach(() => box.close());
+  const box = useBox();
 
   it('counts and removes trees with the worker, however deep', async () => {
     const tree = join(box.root, 'containers', 'x');
