@@ -46,12 +46,11 @@ type Starter = (options: Start) => Promise<LibraryProcess>;
 
 /** Without a terminal the monitor gets the very descriptors: nothing is copied here, and no byte can be lost. */
 async function plain(session: Session, start: Starter, how: Foreground): Promise<number> {
-  const child = await start({
-    stdio: [how.stdin ? 0 : 'ignore', how.stdout ? 1 : 'ignore', how.stderr ? 2 : 'ignore'],
-  });
-  const off = how.sigProxy ? proxySignals(session, child) : [];
+  const stdio = [how.stdin ? 0 : 'ignore', how.stdout ? 1 : 'ignore', how.stderr ? 2 : 'ignore'] as const;
+  const started = Promise.resolve({ stdio }).then(start);
+  const off = how.sigProxy ? proxySignals(session, started) : [];
   try {
-    return exitCodeOfEnded(await child.wait());
+    return exitCodeOfEnded(await (await started).wait());
   } finally {
     for (const each of off) each();
   }
@@ -62,19 +61,24 @@ async function terminal(session: Session, start: Starter, how: Foreground): Prom
   const raw = how.stdin && session.host.isTerminal(0);
   // Before the start: the first line of output must not meet a terminal that still adds carriage returns.
   if (raw) session.host.setRaw(true);
+  const off: (() => void)[] = [];
   try {
-    const child = await start({
-      stdio: [how.stdin ? 'pipe' : 'ignore', how.stdout ? 'pipe' : 'ignore', 'ignore'],
-      ...usableSize(session),
-    });
-    return await relay(session, child, how);
+    const stdio = [how.stdin ? 'pipe' : 'ignore', how.stdout ? 'pipe' : 'ignore', 'ignore'] as const;
+    const started = Promise.resolve({ stdio, ...usableSize(session) }).then(start);
+    if (how.sigProxy) off.push(...proxySignals(session, started));
+    return await relay(session, await started, how, off);
   } finally {
+    for (const each of off) each();
     if (raw) session.host.setRaw(false);
   }
 }
 
-async function relay(session: Session, child: LibraryProcess, how: Foreground): Promise<number> {
-  const off = how.sigProxy ? proxySignals(session, child) : [];
+async function relay(
+  session: Session,
+  child: LibraryProcess,
+  how: Foreground,
+  off: (() => void)[],
+): Promise<number> {
   off.push(session.host.onResize(() => void resize(session, child)));
   const drained = drain(session, child);
   try {
@@ -87,7 +91,6 @@ async function relay(session: Session, child: LibraryProcess, how: Foreground): 
     await drained;
     return exitCodeOfEnded(ended);
   } finally {
-    for (const each of off) each();
     child.stdin?.destroy();
     child.stdout?.destroy();
   }
@@ -100,11 +103,12 @@ export function exitCodeOfEnded(ended: Ended): number {
   return ended.exitCode;
 }
 
-function proxySignals(session: Session, child: LibraryProcess): (() => void)[] {
+/** From before the start on: the process may be at work, and tell of it, before this one knows that it has started. */
+function proxySignals(session: Session, started: Promise<LibraryProcess>): (() => void)[] {
   return PROXIED.map((signal) =>
     session.host.onSignal(signal, () => {
-      // It may have ended in the meantime, which is no reason to fail.
-      child.kill(signal).catch(() => undefined);
+      // It may not have started, or have ended in the meantime, which is no reason to fail.
+      started.then((child) => child.kill(signal)).catch(() => undefined);
     }),
   );
 }

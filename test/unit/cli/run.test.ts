@@ -243,6 +243,18 @@ describe('cli run and create', () => {
     expect(world.signals.eventNames()).to.deep.equal([]);
   });
 
+  it('passes on a signal that comes while the command starts', async () => {
+    world.process = (child) => {
+      world.signals.emit('SIGTERM');
+      child.stdout?.end();
+      setImmediate(() => child.end({ exitCode: 42, signal: null }));
+    };
+    expect(await world.run('run', 'img')).to.equal(42);
+    expect(await world.run('run', '-t', 'img')).to.equal(42);
+    expect(world.called('process.kill')).to.deep.equal([['SIGTERM'], ['SIGTERM']]);
+    expect(world.signals.eventNames()).to.deep.equal([]);
+  });
+
   it('aborts the pull at SIGINT', async () => {
     const host = world.host();
     const code = await main(['run', 'img'], {
