@@ -73,6 +73,8 @@ const NEEDS = {
   setpriv: program('setpriv'),
   getfattr: program('getfattr'),
   gpg: program('gpg'),
+  mksquashfs: program('mksquashfs'),
+  unsquashfs: program('unsquashfs'),
   lab: () => (process.env['VAINA_LAB'] === '1' ? undefined : 'not inside the lab machine'),
 } satisfies Record<string, () => string | undefined>;
 
