@@ -20,16 +20,12 @@ function run(pattern, shown) {
   const settings = ['--extension', String(extension), '--timeout', String(timeout)];
   const colour = process.stdout.isTTY ? ['--color'] : [];
   const mocha = path.join(path.dirname(require.resolve('mocha/package.json')), 'bin/mocha.js');
+  const node = ['-r', path.join(__dirname, 'thread-hook.cjs')];
+  const loaded = modules.flatMap((name) => ['--require', name]);
+  const own = process.argv.slice(2);
   const child = spawn(
     process.execPath,
-    [
-      mocha,
-      '--no-config',
-      ...settings,
-      ...modules.flatMap((name) => ['--require', name]),
-      ...reporter,
-      ...colour,
-    ].concat(process.argv.slice(2), pattern),
+    [...node, mocha, '--no-config', ...settings, ...loaded, ...reporter, ...colour, ...own, pattern],
     { cwd: REPO, stdio: ['ignore', ...(shown ? ['inherit', 'inherit'] : ['pipe', 'pipe'])] },
   );
   const said = [];
