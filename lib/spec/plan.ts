@@ -72,7 +72,7 @@ function cloneSteps(spec: OciSpec, host: HostFacts): Step[] {
 }
 
 /** The id maps of an ordinary user's namespaces; none for root. */
-export function idMapSteps(host: HostFacts): Step[] {
+export function idMapSteps(host: Pick<HostFacts, 'rootless'>): Step[] {
   const maps = host.rootless;
   if (!maps) return [];
   return [

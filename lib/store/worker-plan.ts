@@ -1,26 +1,23 @@
-import type { HostFacts, IdMapping } from '../spec/facts.js';
-import type { Step } from '../spec/steps.js';
+import type { HostFacts } from '../spec/facts.js';
+import { cloneFlags } from '../spec/namespaces.js';
+import { watchParent } from '../spec/plan-credentials.js';
+import { idMapSteps } from '../spec/plan.js';
+import type { Plan } from '../spec/steps.js';
 
 /** The id maps of an ordinary user's namespace. */
 export type StorageMaps = NonNullable<HostFacts['rootless']>;
 
-const CLONE_NEWUSER = 0x1000_0000;
-
-/** The launch plan of a worker: its own user namespace when there are maps, and nothing else. */
-export function workerPlan(maps: StorageMaps | undefined): Step[] {
-  const plan: Step[] = [
+/**
+ * The launch plan of a worker: a user namespace when there are maps, and no other one. In a mount namespace of its own it
+ * could mount where it now cannot, as an ordinary user's, or not where it is to, as root's.
+ */
+export function workerPlan(maps: StorageMaps | undefined): Plan {
+  return [
     ['stdio', 0],
-    ['clone', maps ? CLONE_NEWUSER : 0],
+    ['clone', cloneFlags(maps ? [{ type: 'user' }] : [])],
+    ...idMapSteps(maps ? { rootless: maps } : {}),
+    watchParent(),
+    ['no-new-privileges'],
+    ['storage'],
   ];
-  if (maps) {
-    plan.push(['uid-map', maps.uidHelper ?? '', mapLines(maps.uidMap)]);
-    plan.push(['gid-map', maps.gidHelper ?? '', mapLines(maps.gidMap)]);
-    if (maps.gidHelper === undefined) plan.push(['setgroups-deny']);
-  }
-  plan.push(['storage']);
-  return plan;
-}
-
-function mapLines(map: readonly IdMapping[]): string {
-  return map.map((line) => `${line.containerId} ${line.hostId} ${line.size}\n`).join('');
 }

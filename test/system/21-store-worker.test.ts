@@ -2,9 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { native } from '../../lib/native/index.js';
+import { withWorker } from '../../lib/store/with-worker.js';
 import { expectError } from '../support/containers.js';
 import { makeImage } from '../support/images.js';
 import { PacedSource } from '../support/memory-source.js';
+import { until } from '../support/programs.js';
 import { requires } from '../support/requires.js';
 import { useBox } from '../support/store-box.js';
 import { tar } from '../support/tar-builder.js';
@@ -71,7 +74,32 @@ describe('store', function () {
       .to.be.greaterThan(0)
       .and.lessThan(8 << 20);
   });
+
+  const OWN_IDS = [{ containerId: 0, hostId: 0, size: 65_536 }];
+  for (const maps of [undefined, { uidMap: OWN_IDS, gidMap: OWN_IDS }]) {
+    const where = maps ? 'in a user namespace' : 'as root';
+    it(`keeps the worker from programs with privileges, and from outliving its monitor, ${where}`, async () => {
+      const failure: unknown = await withWorker(native(), box.root, maps, async (worker) => {
+        const [monitor = 0, own = 0] = descendants(process.pid);
+        expect(statusOf(own)).to.match(/^NoNewPrivs:\t1$/m);
+        process.kill(monitor, 'SIGKILL');
+        // Its requests are still open: by itself it would wait for more.
+        await until('the worker has ended', () => !/^State:\t[^ZX]/m.test(statusOf(own)));
+        return worker.usage('tmp');
+      }).catch((error: unknown) => error);
+      expect(failure).to.have.property('code');
+    });
+  }
 });
+
+/** Empty when there is no such process. */
+function statusOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    return '';
+  }
+}
 
 function descendants(pid: number): number[] {
   try {
@@ -87,9 +115,5 @@ function descendants(pid: number): number[] {
 }
 
 function residentMemory(pid: number): number {
-  try {
-    return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
+  return Number(/^VmHWM:\s+(\d+)/m.exec(statusOf(pid))?.[1] ?? 0) * 1024;
 }
