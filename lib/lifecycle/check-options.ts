@@ -111,7 +111,7 @@ const OPTIONS = {
   imageTree: { whatRequires: flag },
   unmountImage: { force: flag },
   pruneImages: { all: flag, filters: pruneFilters },
-  repair: { ...CHECK, force: flag },
+  repair: { ...CHECK, ...REGISTRY, force: flag },
 } as const satisfies Record<string, Record<string, Check>>;
 
 /** Throws ERR_INVALID_OPTION for an option that the verb does not have, or that is of the wrong type. */

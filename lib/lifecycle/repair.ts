@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
 import { parseReference } from '../oci/reference.js';
@@ -9,18 +10,22 @@ import type { Repair } from '../store/check/repair.js';
 import { deleteContainer } from './catalogue.js';
 import { checkEngine } from './check.js';
 import type { Context } from './context.js';
-import { publish } from './events.js';
+import { registryOptions, type ImageRegistryOptions } from './image-registry-options.js';
 import { removeContainer, removeFiles } from './remove.js';
+import { removeImage } from './remove-image.js';
 
 export type { Repair };
 
-/** How a store is mended. */
-export interface EngineRepairOptions extends CheckOptions {
-  /** Remove what cannot be mended: images, with the containers made of them, and containers. Default false. */
+/** How a store is mended, and how registries are reached for that. */
+export interface EngineRepairOptions extends CheckOptions, ImageRegistryOptions {
+  /**
+   * Remove what cannot be mended: images, with the containers made of them and the manifest lists that they came with;
+   * manifest lists, with the images that came with them and have no name; and containers. Default false.
+   */
   force?: boolean;
   /**
-   * Gives a blob from elsewhere, by its digest; undefined when it has none. Default: the registry that a name of the image
-   * is of.
+   * Gives a blob from elsewhere, by its digest; undefined when it has none. Default: the registries that names of the
+   * images or manifest lists which need it are of, one after the other.
    */
   fetch?: (
     blob: { digest: string; size: number; mediaType: string },
@@ -36,6 +41,8 @@ export interface RepairReport {
   repairs: Repair[];
   /** Ids of images that were removed, since nothing could mend them. */
   removedImages: string[];
+  /** Ids of manifest lists that were removed. */
+  removedLists: string[];
   /** Ids of containers that were removed. */
   removedContainers: string[];
   /** What is still wrong. */
@@ -44,37 +51,50 @@ export interface RepairReport {
 
 /** Mends what is damaged; with `force` what cannot be mended is removed. */
 export async function repairEngine(context: Context, options: EngineRepairOptions): Promise<RepairReport> {
-  const { force = false, fetch = fetchFromRegistry, ...check } = options;
-  const { signal } = check;
+  const { quick, trees, maxAge, signal, force = false, fetch } = options;
+  const check = {
+    ...(quick !== undefined && { quick }),
+    ...(trees !== undefined && { trees }),
+    ...(maxAge !== undefined && { maxAge }),
+    ...(signal && { signal }),
+  };
   const found = await checkEngine(context, check);
-  const report: RepairReport = { found, repairs: [], removedImages: [], removedContainers: [], left: [] };
+  const report: RepairReport = {
+    ...{ found, repairs: [], removedImages: [], removedLists: [], removedContainers: [], left: [] },
+  };
   if (found.length === 0) return report;
-  report.repairs = await context.store.repair(found, { fetch, ...(signal ? { signal } : {}) });
+  report.repairs = await context.store.repair(found, {
+    fetch: fetch ?? ((blob, names) => fetchFromRegistry(blob, names, options)),
+    ...(signal ? { signal } : {}),
+  });
   report.left = await checkEngine(context, check);
   if (!force || report.left.length === 0) return report;
-  for (const { kind, id, imageIds } of report.left) {
-    if (kind === 'container-damaged') await dropContainer(context, id, report);
-    for (const image of imageIds) await dropImage(context, image, report);
-  }
-  // What only these needed is garbage now.
-  await context.store.sweep();
+  await removeDamaged(context, report);
   report.left = await checkEngine(context, check);
   return report;
 }
 
+async function removeDamaged(context: Context, report: RepairReport): Promise<void> {
+  const { store } = context;
+  const images = store.images.list().map(({ id }) => id);
+  const lists = store.lists.list().map(({ id }) => id);
+  for (const { kind, id, imageIds } of report.left) {
+    if (kind === 'container-damaged') await dropContainer(context, id, report);
+    for (const list of store.lists.needing(id, imageIds)) await store.deleteList(list);
+    for (const image of imageIds) await dropImage(context, image, report);
+  }
+  // What only these needed is garbage now.
+  await store.sweep();
+  report.removedImages = images.filter((id) => !store.images.isKnown(id));
+  report.removedLists = lists.filter((id) => !store.lists.get(id));
+}
+
 async function dropImage(context: Context, id: string, report: RepairReport): Promise<void> {
+  // It was affected by more than one thing, or went with a list.
+  if (!context.store.images.isKnown(id)) return;
   for (const container of context.store.containers.ofImage(id))
     await dropContainer(context, container.id, report);
-  try {
-    await context.store.deleteImage(id);
-  } catch (error) {
-    // It was affected by more than one thing.
-    if (VainaError.is(error, 'ERR_NO_SUCH_IMAGE')) return;
-    throw error;
-  }
-  context.users.delete(id);
-  report.removedImages.push(id);
-  publish('image-remove', id);
+  await removeImage(context, id, { force: true });
 }
 
 async function dropContainer(context: Context, id: string, report: RepairReport): Promise<void> {
@@ -92,22 +112,28 @@ async function dropContainer(context: Context, id: string, report: RepairReport)
 async function fetchFromRegistry(
   blob: { digest: string; size: number; mediaType: string },
   names: readonly string[],
+  options: EngineRepairOptions,
 ): Promise<Readable | undefined> {
+  const { signal } = options;
+  const transfer = signal ? { signal } : {};
   for (const name of names) {
     if (name.startsWith('sha256:') || name.startsWith('localhost/')) continue;
-    const source = registrySource(parseReference(name), {});
+    const source = registrySource(parseReference(name), registryOptions(options));
     const { mediaType } = blob;
     try {
       if (isIndexType(mediaType) || isManifestType(mediaType)) {
-        const { bytes } = await source.manifest(blob.digest as Digest);
+        const { bytes } = await source.manifest(blob.digest as Digest, transfer);
         await source.close();
         return Readable.from([bytes]);
       }
-      const content = await source.blob(blob as Descriptor);
+      const content = await source.blob(blob as Descriptor, transfer);
       content.once('close', () => void source.close());
+      // Whether the registry has it shows when its first bytes are read.
+      await once(content, 'readable');
       return content;
     } catch (error) {
       await source.close();
+      signal?.throwIfAborted();
       // Another name may be of a registry that has it.
       if (!VainaError.is(error)) throw error;
     }

@@ -117,6 +117,25 @@ export class Lists {
       }));
   }
 
+  /** Ids of the lists that cannot be without something: themselves, a blob that they keep, or an image that they brought. */
+  needing(what: string, imageIds: readonly string[]): string[] {
+    const ids = this.#database
+      .all(
+        'SELECT id FROM lists WHERE id = ? UNION SELECT list_id FROM list_blobs WHERE digest = ?',
+        what,
+        what,
+      )
+      .map((row) => row['id'] as string);
+    for (const image of imageIds) {
+      const rows = this.#database.all(
+        'SELECT list_id FROM list_images WHERE image_id = ? AND brought = 1',
+        image,
+      );
+      ids.push(...rows.map((row) => row['list_id'] as string));
+    }
+    return [...new Set(ids)];
+  }
+
   /** Ids of the images that came with a list. */
   broughtImages(): Set<string> {
     const rows = this.#database.all('SELECT DISTINCT image_id FROM list_images WHERE brought = 1');

@@ -1,16 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import { Engine } from '../../lib/index.js';
-import { parseManifest } from '../../lib/oci/manifest.js';
 import { MEDIA } from '../../lib/oci/mediatypes.js';
-import type { CommittedManifest } from '../../lib/oci/types.js';
 import { expectError } from '../support/containers.js';
-import { makeImage, makeIndex, type TestImage } from '../support/images.js';
+import { makeImage, type TestImage } from '../support/images.js';
 import { MemorySource } from '../support/memory-source.js';
 import { findRegistry, startRegistry } from '../support/registry.js';
 import { requires } from '../support/requires.js';
 import { Box, idOf, layer, requireProgram } from '../support/store-box.js';
+import { takeIndex } from '../support/take-index.js';
 
 describe('manifest lists', function () {
   this.timeout(60_000);
@@ -34,38 +32,8 @@ describe('manifest lists', function () {
     await box.close();
   });
 
-  const committed = ({ manifest, config }: TestImage): CommittedManifest => {
-    const { bytes, descriptor } = manifest;
-    const parsed = parseManifest(bytes);
-    if (parsed.kind !== 'manifest') throw new Error('it is an index');
-    return {
-      raw: { bytes, mediaType: descriptor.mediaType, digest: descriptor.digest },
-      manifest: parsed.manifest,
-      config,
-    };
-  };
-
   /** An index with both images, as a copy of all images brings it. */
-  const takeAll = async (name: string): Promise<void> => {
-    const index = makeIndex([host, other]);
-    const sink = box.store.sink({ names: [name] });
-    for (const image of [host, other]) {
-      await sink.putBlob(image.config.descriptor, Readable.from([image.config.bytes]), { kind: 'config' });
-      for (const [at, one] of image.layers.entries()) {
-        const parents = image.layers.slice(0, at).map(({ diffId }) => diffId);
-        const about = { kind: 'layer', index: at, diffId: one.diffId, parents } as const;
-        await sink.putBlob(one.descriptor, Readable.from([one.bytes]), about);
-      }
-    }
-    const { bytes, descriptor } = index;
-    await sink.commit({
-      top: { bytes, mediaType: descriptor.mediaType, digest: descriptor.digest },
-      manifests: [committed(host), committed(other)],
-      indexes: [],
-      signatures: new Map(),
-    });
-    await sink.close();
-  };
+  const takeAll = (name: string): Promise<void> => takeIndex(box.store, [host, other], name);
 
   it('come with all their images, and go with them', async () => {
     requireProgram('skopeo');

@@ -40,7 +40,7 @@ export interface Problem {
   id: string;
   /** One sentence with what was found. */
   what: string;
-  /** Names of the images that it affects; `sha256:` and the id of those without a name. */
+  /** Names of the images and manifest lists that it affects; `sha256:` and the id of images without a name. */
   images: string[];
   /** Ids of the same images. */
   imageIds: string[];
@@ -72,8 +72,15 @@ export class Findings {
   }
 
   add(kind: ProblemKind, id: string, what: string, imageIds: readonly string[] = []): void {
-    const images = imageIds.flatMap((image) => this.#namesOf(image)).sort();
-    this.problems.push({ kind, id, what, images, imageIds: [...imageIds] });
+    const lists = this.#parts.database
+      .all(
+        `SELECT DISTINCT name FROM list_names LEFT JOIN list_blobs USING (list_id)
+         WHERE digest = ? OR list_id = ?`,
+        ...[id, id],
+      )
+      .map((row) => row['name'] as string);
+    const images = new Set([...imageIds.flatMap((image) => this.#namesOf(image)), ...lists]);
+    this.problems.push({ kind, id, what, images: [...images].sort(), imageIds: [...imageIds] });
   }
 
   /** Images that need a blob. */
@@ -88,7 +95,11 @@ export class Findings {
 
   #namesOf(imageId: string): string[] {
     const names = this.#parts.database
-      .all('SELECT name FROM image_names WHERE image_id = ? ORDER BY name', imageId)
+      .all(
+        `SELECT name FROM image_names WHERE image_id = ?
+         UNION SELECT name FROM list_names JOIN list_images USING (list_id) WHERE image_id = ? ORDER BY name`,
+        ...[imageId, imageId],
+      )
       .map((row) => row['name'] as string);
     return names.length > 0 ? names : [`sha256:${imageId}`];
   }

@@ -100,11 +100,14 @@ export async function repairStore(
   }
   await parts.collectGarbage();
   await parts.writeLayout();
+  // What is told to be mended stays so after a power loss.
+  parts.native.syncfs(parts.paths.root);
   return repairs;
 }
 
+/** A blob that was damaged and could not be had again is missing now: that is the same problem. */
 function keyOf({ kind, id }: Problem): string {
-  return `${kind} ${id}`;
+  return `${kind.startsWith('blob-') ? 'blob' : kind} ${id}`;
 }
 
 async function mendOne(mending: Mending, problem: Problem): Promise<Repair> {

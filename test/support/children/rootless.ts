@@ -1,4 +1,6 @@
 // What an ordinary user does with the engine. Arguments: the name of a task, then JSON of what it needs. Prints JSON.
+import { chmodSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Engine, VainaError } from '../../../lib/index.js';
 
 interface Task {
@@ -78,6 +80,36 @@ const TASKS: Record<string, (engine: Engine, task: Task) => Promise<unknown>> = 
     images: await engine.images.list(),
     doctor: await engine.doctor(),
   }),
+  mend: async (engine, task) => {
+    const image = await engine.images.pull(task.pull ?? '', { tlsVerify: false });
+    const blobs = join(engine.root, 'images/blobs/sha256');
+    const largest = readdirSync(blobs).sort(
+      (a, b) => statSync(join(blobs, b)).size - statSync(join(blobs, a)).size,
+    )[0];
+    const blob = join(blobs, largest ?? '');
+    const tree = join(engine.root, 'layers', readdirSync(join(engine.root, 'layers'))[0] ?? '', 'diff');
+    const kinds = async (): Promise<string[]> =>
+      (await engine.check({ trees: true })).map(({ kind }) => kind);
+    const left: unknown[] = [];
+    const harm = async (work: () => void): Promise<string[]> => {
+      work();
+      const found = await kinds();
+      left.push((await engine.repair({ tlsVerify: false, trees: true })).left);
+      return found;
+    };
+    const answer = {
+      unharmed: await kinds(),
+      blob: await harm(() => writeFileSync(blob, Buffer.alloc(statSync(blob).size))),
+      tree: await harm(() => rmSync(join(tree, 'etc/passwd'))),
+      owner: await harm(() => chmodSync(join(tree, 'etc/passwd'), 0o666)),
+      left,
+      trees: await kinds(),
+    };
+    rmSync(blob);
+    const { removedImages } = await engine.repair({ force: true, fetch: async () => undefined });
+    const forced = removedImages.filter((id) => id === image.id).length;
+    return { ...answer, forced, images: await engine.images.list() };
+  },
   doctor: async (engine) => ({ info: await engine.info(), doctor: await engine.doctor() }),
   clear: async (engine) => {
     for (const { id } of await engine.containers.list({ all: true }))
