@@ -69,6 +69,8 @@ const NEEDS = {
   'docker-registry': program('docker-registry'),
   mmdebstrap: program('mmdebstrap'),
   useradd: program('useradd'),
+  'mkfs.ext4': program('mkfs.ext4'),
+  fuse: () => (existsSync('/dev/fuse') ? undefined : 'no /dev/fuse here'),
   newuidmap: program('newuidmap'),
   setpriv: program('setpriv'),
   getfattr: program('getfattr'),
