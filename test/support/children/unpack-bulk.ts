@@ -1,5 +1,5 @@
 // Unpacks one bulk layer below a directory. Arguments: the directory, the name of the layer. Prints a line of JSON: what
-// came of it, and by how much this process and its worker grew at their highest.
+// came of it, by how much this process and its worker grew at their highest, and how long it and its removal took.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -36,11 +36,13 @@ async function main(): Promise<void> {
   const layer = BULK_LAYERS.find((one) => one.name === name);
   if (!layer) throw new Error(`no layer ${name}`);
   mkdirSync(join(root, 'tmp/bulk/diff'), { recursive: true });
-  const result: { error?: string; message?: string; grown?: number; worker?: number } = {};
+  const result: { error?: string; message?: string; grown?: number; worker?: number; seconds?: number[] } =
+    {};
   const base = memory('self', 'VmRSS');
   // From here on the high-water mark is that of the work.
   writeFileSync('/proc/self/clear_refs', '5');
   let worker = 0;
+  const begun = performance.now();
   const watch = setInterval(() => (worker = Math.max(worker, childPeak())), 50);
   try {
     await withWorker(native(), root, undefined, async (storage) => {
@@ -58,7 +60,9 @@ async function main(): Promise<void> {
   clearInterval(watch);
   result.grown = memory('self', 'VmHWM') - base;
   result.worker = worker;
+  const unpacked = performance.now();
   await withWorker(native(), root, undefined, (storage) => storage.remove('tmp/bulk'));
+  result.seconds = [unpacked - begun, performance.now() - unpacked].map((ms) => Math.round(ms) / 1000);
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 
