@@ -1,144 +1,184 @@
-// npm run bench -- images [--json] [--quick]: pulling an image of four layers, 1 GB unpacked, beside podman. Interleaved,
-// each into a store of its own that is new. The processor time is that of all processes that a program has waited for.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+// npm run bench -- images [--json] [--quick]: images beside podman and skopeo, with a registry on loopback. Interleaved,
+// each into a place of its own that is new; nothing is removed before the end, since the file system takes much longer to
+// make files while others have just been removed. Vaina is its compiled package in a Node.js of its own.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startDistribution } from '../support/distribution.js';
-import { makeDirectory, REPO, removeDirectory } from '../support/programs.js';
 import { Podman } from '../support/podman.js';
-import { median, quantile } from './statistics.js';
+import { makeDirectory, REPO, removeDirectory } from '../support/programs.js';
+import { cost, type Cost } from './cost.js';
+import { debianLayers } from './debian-layers.js';
+import { measureParts } from './layer-parts.js';
+import { Report } from './report.js';
 
-const CACHE = '/var/tmp/vaina-bench-cache';
-const LAYERS = ['nginx python3', 'postgresql', 'redis default-jdk-headless gcc g++'];
+/** What vaina is to do: the arguments are the package, a directory for its store, and those of the job. */
+const JOBS = {
+  pull: 'await open(); await engine.images.pull(argument, { tlsVerify: false });',
+  save: 'await open(); await engine.images.save(argument, target, { format });',
+  load: 'await open(); await engine.images.load(argument);',
+  copy: 'await open(); await engine.copy(argument, target, { source: { tlsVerify: false }, insecurePolicy: true });',
+  // What is loaded at the first request of a process is there at the second.
+  inspect: `await vaina.inspectImage(argument, { tlsVerify: false });
+    first = performance.now() - begin;
+    begin = performance.now();
+    await vaina.inspectImage(argument, { tlsVerify: false });`,
+} as const;
 
-/** What one run took: seconds, seconds of processors, MB of the largest process. */
-interface Cost {
-  wall: number;
-  processor: number;
-  memory: number;
+const PROGRAM = (job: keyof typeof JOBS): string => `
+const [repo, store, argument, target, format] = process.argv.slice(1);
+const vaina = require(repo);
+const delay = require('node:perf_hooks').monitorEventLoopDelay({ resolution: 5 });
+let engine, begin, first;
+const open = async () => void (engine = await vaina.Engine.open({ root: store + '/root', runroot: store + '/run' }));
+(async () => {
+  begin = performance.now();
+  delay.enable();
+  ${JOBS[job]}
+  delay.disable();
+  const inside = performance.now() - begin;
+  await engine?.close();
+  console.log(JSON.stringify({ inside, first, delay: delay.percentile(99) / 1e6 }));
+})();`;
+
+interface Told {
+  /** Milliseconds from the first call to the last. */
+  inside: number;
+  /** Of the call before, which was the first in the process. */
+  first?: number;
+  /** By how many milliseconds the event loop was late, at the 99th percentile. */
+  delay: number;
 }
 
-/** The image as an OCI layout; made once, which takes some minutes. */
-function layout(): string {
-  const path = join(CACHE, 'layout');
-  if (existsSync(path)) return path;
-  const work = join(CACHE, `making-${process.pid}`);
-  mkdirSync(work, { recursive: true });
-  const buildah = (...args: readonly string[]): string =>
-    execFileSync(
-      'buildah',
-      ['--root', join(work, 'root'), '--runroot', join(work, 'run'), '--storage-driver', 'vfs', ...args],
-      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 1 << 26 },
-    ).trim();
-  const base = join(work, 'base.tar');
-  execFileSync('mmdebstrap', ['--quiet', '--variant=minbase', 'bookworm', base], { stdio: 'ignore' });
-  let container = buildah('from', 'scratch');
-  buildah('add', container, base, '/');
-  for (const [i, packages] of LAYERS.entries()) {
-    buildah('commit', '--quiet', container, `step${i}`);
-    container = buildah('from', `step${i}`);
-    const install = `apt-get update && apt-get install -y --no-install-recommends ${packages} && rm -rf /var/lib/apt/lists/*`;
-    buildah(
-      'run',
-      '--isolation',
-      'chroot',
-      '--network',
-      'host',
-      container,
-      '--',
-      'sh',
-      '-c',
-      `DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; ${install}`,
-    );
-  }
-  buildah('commit', '--quiet', container, 'image');
-  buildah('push', '--quiet', '--format', 'oci', 'image', `oci:${join(work, 'layout')}:latest`);
-  renameSync(join(work, 'layout'), path);
-  rmSync(work, { recursive: true, force: true });
-  return path;
+function vaina(job: keyof typeof JOBS, store: string, ...args: readonly string[]): Cost {
+  mkdirSync(store, { recursive: true });
+  return cost(process.execPath, ['-e', PROGRAM(job), REPO, store, ...args]);
 }
 
-/** Runs a program to its end and asks the kernel (wait4(2), through perl) what it took. */
-function cost(command: string, args: readonly string[]): Cost {
-  const script =
-    'use Time::HiRes "time"; my $t = time; my $s = system @ARGV; my (undef, undef, $u, $k) = times; printf "%f %f %d", time - $t, $u + $k, $s';
-  const { stdout, stderr } = spawnSync(
-    'perl',
-    ['-e', script, '--', '/bin/sh', '-c', 'exec >/dev/null "$@"', 'sh', command, ...args],
-    { encoding: 'utf8', maxBuffer: 1 << 26 },
-  );
-  const [wall, processor, status] = stdout.trim().split(' ').map(Number);
-  if (status !== 0 || wall === undefined || processor === undefined)
-    throw new Error(`${command} failed: ${stderr}`);
-  return { wall, processor, memory: Number(/^VmHWM ([0-9]+)$/m.exec(stderr)?.[1] ?? NaN) / 1024 };
+/** Podman takes no path of a store that has more than 50 characters. */
+function podman(store: string, ...args: readonly string[]): Cost {
+  mkdirSync(store, { recursive: true });
+  return cost('podman', new Podman(store).arguments(...args));
 }
 
-/** Pulls with vaina, podman, and shows what it took. */
+function skopeo(...args: readonly string[]): Cost {
+  return cost('skopeo', ['--insecure-policy', ...args]);
+}
+
+/** Our way and the peer's, each for the number of the sample. */
+interface Pair {
+  peer: string;
+  ours: (sample: number) => Cost;
+  theirs: (sample: number) => Cost;
+}
+
+function pairs(directory: string, reference: string): Record<string, Pair> {
+  const at = (...names: (string | number)[]): string => join(directory, names.join('-'));
+  const formats = ['docker-archive', 'oci-archive'] as const;
+  const all: Record<string, Pair> = {
+    pull: {
+      peer: 'podman',
+      ours: (i) => vaina('pull', at('vaina', i), reference),
+      theirs: (i) => podman(at('p', i), 'pull', '--quiet', '--tls-verify=false', reference),
+    },
+  };
+  // Out of the stores of the first pull.
+  for (const format of formats)
+    all[`save as ${format}`] = {
+      peer: 'podman',
+      ours: (i) => vaina('save', at('vaina', 0), reference, at(format, 'vaina', i), format),
+      theirs: (i) =>
+        podman(at('p', 0), 'save', '-q', '--format', format, '-o', at(format, 'podman', i), reference),
+    };
+  for (const format of formats)
+    all[`load of ${format}`] = {
+      peer: 'podman',
+      ours: (i) => vaina('load', at('load', format, 'vaina', i), at(format, 'podman', 0)),
+      theirs: (i) => podman(at(`${format.charAt(0)}p`, i), 'load', '-q', '-i', at(format, 'podman', 0)),
+    };
+  all['copy to an OCI layout'] = {
+    peer: 'skopeo',
+    ours: (i) =>
+      vaina('copy', at('copier', i), `docker://${reference}`, `oci:${at('copy', 'vaina', i)}:latest`),
+    theirs: (i) =>
+      skopeo(
+        ...['copy', '--quiet', '--src-tls-verify=false'],
+        ...[`docker://${reference}`, `oci:${at('copy', 'skopeo', i)}:latest`],
+      ),
+  };
+  all['inspect'] = {
+    peer: 'skopeo',
+    ours: (i) => vaina('inspect', at('inspect', i), `docker://${reference}`),
+    theirs: () => skopeo('inspect', '--tls-verify=false', `docker://${reference}`),
+  };
+  return all;
+}
+
+/** Measures what moves images, each against a peer. Sets the exit code when a bar was not met. */
 export async function benchImages(quick: boolean, json: boolean): Promise<void> {
   if (!existsSync(join(REPO, 'dist/index.js'))) throw new Error('no dist/: run npm run build first');
-  const image = layout();
+  const samples = quick ? 1 : 3;
+  const { layout, layers } = debianLayers();
   const directory = makeDirectory();
+  const report = new Report();
   const registry = await startDistribution(directory);
-  const reference = `${registry.host}/bench:latest`;
-  const lanes: Record<string, (scratch: string) => Cost> = {
-    vaina: (scratch) => cost(process.execPath, ['-e', PULL, REPO, scratch, reference]),
-    podman: (scratch) =>
-      cost('podman', new Podman(scratch).arguments('pull', '--quiet', '--tls-verify=false', reference)),
-  };
-  const costs = new Map(Object.keys(lanes).map((name) => [name, [] as Cost[]]));
   try {
-    execFileSync('skopeo', [
-      '--insecure-policy',
-      'copy',
-      '--quiet',
-      '--dest-tls-verify=false',
-      `oci:${image}:latest`,
-      `docker://${reference}`,
-    ]);
-    for (let i = 0; i < (quick ? 1 : 5); i++) {
-      for (const [name, pull] of Object.entries(lanes)) {
-        const scratch = join(directory, `${name}-${i}`);
-        mkdirSync(scratch);
-        costs.get(name)?.push(pull(scratch));
-        rmSync(scratch, { recursive: true, force: true });
+    const reference = `${registry.host}/bench:latest`;
+    const push = ['--insecure-policy', 'copy', '--quiet', '--dest-tls-verify=false'];
+    execFileSync('skopeo', [...push, `oci:${layout}:latest`, `docker://${reference}`]);
+    let pull = 0;
+    for (const [name, pair] of Object.entries(pairs(directory, reference))) {
+      const ours: Cost[] = [];
+      const theirs: Cost[] = [];
+      for (let i = 0; i < samples; i++) {
+        ours.push(pair.ours(i));
+        theirs.push(pair.theirs(i));
       }
+      const wall = addRows(report, name, pair.peer, ours, theirs);
+      if (name === 'pull') pull = wall;
     }
+    measureParts(report, layers, registry.host, directory, samples, pull);
   } finally {
     await registry.stop();
     removeDirectory(directory);
   }
-  print(costs, json);
+  report.print(json, samples);
+  // One sample shows that everything can be measured, not how fast it is.
+  if (!quick && report.failed) process.exitCode = 1;
 }
 
-const PULL = `
-const [repo, scratch, reference] = process.argv.slice(1);
-const { Engine } = require(repo);
-(async () => {
-  const engine = await Engine.open({ root: scratch + '/root', runroot: scratch + '/run' });
-  await engine.images.pull(reference, { tlsVerify: false });
-  await engine.close();
-  console.error(require('node:fs').readFileSync('/proc/self/status', 'utf8').replace(/^VmHWM:\\s+(\\d+) kB$/m, 'VmHWM $1'));
-})();`;
-
-function print(costs: ReadonlyMap<string, readonly Cost[]>, json: boolean): void {
-  const rows = (['wall', 'processor', 'memory'] as const).flatMap((what) =>
-    [...costs].map(([name, values]) => {
-      const all = values.map((value) => value[what]).filter((value) => !Number.isNaN(value));
-      const unit = what === 'memory' ? 'MB' : 's';
-      return {
-        name: `pull, ${what}: ${name}`,
-        unit,
-        median: median(all),
-        p90: quantile(all, 0.9),
-        samples: all.length,
-      };
-    }),
-  );
-  if (json) return void process.stdout.write(`${JSON.stringify({ rows }, null, 2)}\n`);
-  process.stdout.write('| what | median | p90 | n |\n| --- | ---: | ---: | ---: |\n');
-  for (const { name, unit, median: middle, p90, samples } of rows)
-    if (samples > 0)
-      process.stdout.write(
-        `| ${name} | ${middle.toFixed(2)} ${unit} | ${p90.toFixed(2)} ${unit} | ${samples} |\n`,
-      );
+/** What the two took; returns our time. */
+function addRows(
+  report: Report,
+  name: string,
+  peer: string,
+  ours: readonly Cost[],
+  theirs: readonly Cost[],
+): number {
+  const of = (costs: readonly Cost[], what: 'wall' | 'processor' | 'memory'): number[] =>
+    costs.map((one) => one[what]);
+  const told = ours.map(({ output }) => JSON.parse(output) as Told);
+  const [factor, words] = name === 'pull' ? [0.4, `0.4 × ${peer}`] : [1, `${peer}’s`];
+  const wall = report.add(`${name}: ${peer}`, 's', of(theirs, 'wall'));
+  // A program of ours is already running where the library is used; a peer’s starts for each call.
+  const mine = name === 'inspect' ? told.map(({ inside }) => inside / 1000) : of(ours, 'wall');
+  const took = report.add(`${name}: vaina`, 's', mine, wall * factor, words);
+  const processor = report.add(`${name}, processor time: ${peer}`, 's', of(theirs, 'processor'));
+  if (name === 'pull')
+    report.add(`${name}, processor time: vaina`, 's', of(ours, 'processor'), processor / 4, `0.25 × ${peer}`);
+  else report.add(`${name}, processor time: vaina`, 's', of(ours, 'processor'));
+  report.add(`${name}, peak memory: ${peer}`, 'MB', of(theirs, 'memory'));
+  report.add(`${name}, peak memory: vaina`, 'MB', of(ours, 'memory'), 250, '250 MB');
+  const firsts = told.flatMap(({ first }) => (first === undefined ? [] : [first / 1000]));
+  // Loading a module blocks for longer than such a call takes.
+  if (firsts.length > 0) report.add(`${name}, the first of a process: vaina`, 's', firsts);
+  else
+    report.add(
+      `${name}, event loop late at p99: vaina`,
+      'ms',
+      told.map(({ delay }) => delay),
+      20,
+      '20 ms',
+    );
+  return took;
 }

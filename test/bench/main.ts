@@ -2,7 +2,6 @@
 // that a busy moment of the machine falls on all of them alike.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { Engine } from '../../lib/index.js';
 import {
@@ -17,7 +16,8 @@ import { monitorPids } from '../support/leftovers.js';
 import { benchImages } from './images.js';
 import { Floor } from './floor.js';
 import { findPeers, type Peer } from './peers.js';
-import { median, quantile } from './statistics.js';
+import { Report } from './report.js';
+import { median } from './statistics.js';
 
 const QUICK = process.argv.includes('--quick');
 const JSON_OUTPUT = process.argv.includes('--json');
@@ -25,36 +25,8 @@ const SAMPLES = QUICK ? 10 : 200;
 const FEW = QUICK ? 5 : 100;
 const MANY = QUICK ? 100 : 1000;
 
-interface Row {
-  name: string;
-  unit: 'ms' | 'kB';
-  median: number;
-  p90: number;
-  samples: number;
-  /** The most that it may be, in `unit`, and why. */
-  bar?: number;
-  barIs?: string;
-  /** median / bar */
-  ratio?: number;
-  passes?: boolean;
-}
-
-const rows: Row[] = [];
-
-function add(
-  name: string,
-  unit: Row['unit'],
-  values: readonly number[],
-  bar?: number,
-  barIs?: string,
-): number {
-  const row: Row = { name, unit, median: median(values), p90: quantile(values, 0.9), samples: values.length };
-  if (bar !== undefined && barIs !== undefined) {
-    Object.assign(row, { bar, barIs, ratio: row.median / bar, passes: row.median <= bar });
-  }
-  rows.push(row);
-  return row.median;
-}
+const report = new Report();
+const add = report.add.bind(report);
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const begin = performance.now();
@@ -208,32 +180,6 @@ function benchImport(): void {
   add('import of the package', 'ms', values, 60, '60 ms');
 }
 
-function print(): void {
-  const machine = `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} processors, Linux ${release()}, Node.js ${process.version}`;
-  if (JSON_OUTPUT) {
-    process.stdout.write(`${JSON.stringify({ machine, samples: SAMPLES, rows }, null, 2)}\n`);
-    return;
-  }
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |\n`;
-  process.stdout.write(`${machine}; medians\n\n`);
-  process.stdout.write(line(['what', 'median', 'p90', 'n', 'bar', 'of the bar', '']));
-  process.stdout.write(line(['---', '---:', '---:', '---:', '---', '---:', '---']));
-  for (const row of rows) {
-    const number = (value: number): string => `${value.toFixed(value < 10 ? 2 : 0)} ${row.unit}`;
-    process.stdout.write(
-      line([
-        row.name,
-        number(row.median),
-        number(row.p90),
-        String(row.samples),
-        row.bar === undefined ? '' : `${number(row.bar)} (${row.barIs})`,
-        row.ratio === undefined ? '' : row.ratio.toFixed(2),
-        row.passes === undefined ? '' : row.passes ? 'yes' : 'NO',
-      ]),
-    );
-  }
-}
-
 async function main(): Promise<void> {
   if (process.argv.includes('images')) return benchImages(QUICK, JSON_OUTPUT);
   const directory = makeDirectory();
@@ -257,9 +203,9 @@ async function main(): Promise<void> {
     await engine.close();
     removeDirectory(directory);
   }
-  print();
+  report.print(JSON_OUTPUT, SAMPLES);
   // A handful of samples shows that everything can be measured, not how fast it is.
-  if (!QUICK && rows.some((row) => row.passes === false)) process.exitCode = 1;
+  if (!QUICK && report.failed) process.exitCode = 1;
 }
 
 void main();
