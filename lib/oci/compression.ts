@@ -2,7 +2,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { Duplex, PassThrough, Readable, Transform, type TransformCallback, type Writable } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { VainaError } from '../errors.js';
-import { EXPANSION_FREE_BYTES, MAX_EXPANSION_RATIO } from './limits.js';
+import { expandsTooMuch } from './limits.js';
 
 /** How a stream is compressed. */
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
@@ -39,12 +39,12 @@ export async function peekCompression(
 }
 
 /**
- * A stream that takes compressed bytes and gives the plain ones, within a ratio of expansion (1000:1 once it has grown
- * past 64 MiB).
+ * A stream that takes compressed bytes and gives the plain ones, as long as these are not too many for them: 1 GiB and
+ * 100 for each that has been read.
  *
  * @param what - names the stream in messages
  * @throws VainaError `ERR_UNSUPPORTED` for bzip2 and xz. The stream itself fails with `ERR_INVALID_IMAGE` when the
- * bytes are damaged or expand beyond the ratio, `ERR_HOST_UNSUPPORTED` when this host cannot read zstd
+ * bytes are damaged or become too many, `ERR_HOST_UNSUPPORTED` when this host cannot read zstd
  */
 export function decompressor(compression: Compression, what: string): Duplex {
   switch (compression) {
@@ -95,34 +95,32 @@ export function compressor(compression: 'gzip' | 'zstd', what: string, level?: n
 }
 
 /** Node has had zstd since 22.15; before that the host's program does it. */
-function zstdDecompressor(what: string): Duplex {
-  const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Duplex };
+function zstdDecompressor(what: string): Counting {
+  const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Counting };
   return createZstdDecompress?.() ?? new Program('zstd', what, ['-dcq']);
 }
 
-/** Counts what goes in and what comes out, and gives every failure the one code. */
-function guarded(inner: Duplex, what: string): Duplex {
-  let taken = 0;
-  const count = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      taken += chunk.length;
-      done(null, chunk);
-    },
-  });
+/** A stream that knows how many of the bytes that were written to it it has read. */
+type Counting = Duplex & { readonly bytesWritten: number };
+
+/** Holds what comes out against what went in, and gives every failure the one code. */
+function guarded(inner: Counting, what: string): Duplex {
   let given = 0;
   const guard = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       given += chunk.length;
-      const bomb = given > EXPANSION_FREE_BYTES && given > taken * MAX_EXPANSION_RATIO;
-      done(
-        bomb
-          ? new VainaError('ERR_INVALID_IMAGE', `${what} expands more than ${MAX_EXPANSION_RATIO} times`)
-          : null,
-        chunk,
-      );
+      done(expandsTooMuch(inner.bytesWritten, given) ? expansionFailure(what) : null, chunk);
     },
   });
-  return new Chain([count, inner, guard], what);
+  return new Chain([inner, guard], what);
+}
+
+/** What is said of a stream that is no image's. */
+export function expansionFailure(what: string): VainaError {
+  return new VainaError(
+    'ERR_INVALID_IMAGE',
+    `${what} becomes more than 1 GiB larger than a hundred times its compressed size`,
+  );
 }
 
 /** Streams in a row as one Duplex, which Node has only as an experiment. */
@@ -177,6 +175,7 @@ function describe(error: Error, what: string): Error {
 /** zstd(1), xz(1) or bzip2(1) as a stream. */
 class Program extends Duplex {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  bytesWritten = 0;
 
   constructor(program: 'zstd' | 'xz' | 'bzip2', what: string, options: readonly string[]) {
     super({ highWaterMark: 256 * 1024 });
@@ -208,7 +207,10 @@ class Program extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.#child.stdin.write(chunk, (error) => done(hidePipe(error)));
+    this.#child.stdin.write(chunk, (error) => {
+      this.bytesWritten += chunk.length;
+      done(hidePipe(error));
+    });
   }
 
   override _final(done: TransformCallback): void {

@@ -20,7 +20,17 @@ export const MAX_SIGNATURES = 128;
 export const MAX_SIGNATURE_BYTES = 4 * 1024 * 1024;
 /** Most entries of an archive of images. */
 export const MAX_ARCHIVE_ENTRIES = 100_000;
-/** Expansion of a compressed stream that is refused… */
-export const MAX_EXPANSION_RATIO = 1000;
-/** …once it has grown to this many bytes. */
-export const EXPANSION_FREE_BYTES = 64 * 1024 * 1024;
+/** Most bytes that one byte of a compressed stream, of those that have been read, may become… */
+const MAX_EXPANSION_RATIO = 100;
+/** …beside this many that are free. */
+const EXPANSION_FREE_BYTES = 1024 * 1024 * 1024;
+
+/**
+ * Whether a stream grows more when it is decompressed than images do: gzip could by 1032 times, zstd by more.
+ *
+ * @param taken - compressed bytes that have been read
+ * @param given - bytes that have come out
+ */
+export function expandsTooMuch(taken: number, given: number): boolean {
+  return given > EXPANSION_FREE_BYTES + taken * MAX_EXPANSION_RATIO;
+}
