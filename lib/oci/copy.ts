@@ -155,7 +155,7 @@ class Transfer {
       const { signal } = move;
       const open = (): Promise<Readable> => Promise.resolve(readRange(file));
       for (const about of abouts) {
-        await this.#inTurn(() => moveBlob(this.#ends, now, about, { signal }, open));
+        await this.#inTurn(() => moveBlob(this.#ends, now, about, { signal, ours: true }, open));
       }
       this.#become.set(keyOf(blob, fate), { digest, size });
     } finally {

@@ -95,7 +95,9 @@ export class VerifyingStream extends Transform {
 
   /** Whether it holds its bytes against this digest and size. */
   expects(blob: Expected | undefined): boolean {
-    return blob?.digest === this.#expected.digest && blob.size === this.#expected.size;
+    return (
+      this.#hash !== undefined && blob?.digest === this.#expected.digest && blob.size === this.#expected.size
+    );
   }
 
   /**
@@ -104,7 +106,8 @@ export class VerifyingStream extends Transform {
    * @param hashes - whether the digest is checked, beside the size. Default true
    */
   constructor(expected: Expected, what?: string, onBytes?: (current: number) => void, hashes = true) {
-    super();
+    // Room for several chunks of a connection: else each waits for the one before it to be taken.
+    super({ highWaterMark: 256 * 1024 });
     this.#expected = expected;
     this.#algorithm = algorithmOf(expected.digest);
     this.#hash = hashes ? createHash(this.#algorithm) : undefined;

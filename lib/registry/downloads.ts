@@ -55,7 +55,7 @@ class SharedDownload {
     const { signal } = time;
     this.#joined++;
     this.#reading++;
-    const pieces = this.#read();
+    const next = this.#read();
     let started = false;
     const abort = (): void => {
       if (started) stream.destroy(signal.reason as Error);
@@ -68,7 +68,7 @@ class SharedDownload {
           abort();
           return;
         }
-        pieces.next().then(
+        next().then(
           ({ done, value }) => stream.destroyed || stream.push(done === true ? null : value),
           (error: Error) => stream.destroy(error),
         );
@@ -84,15 +84,15 @@ class SharedDownload {
     return stream;
   }
 
-  async *#read(): AsyncGenerator<Buffer, void> {
-    const first = await (this.#first ??= this.#begin());
-    if (this.#held) {
-      yield* this.#held.read();
-      return;
-    }
-    if (first.done === true) return;
-    yield first.value;
-    yield* this.#pieces;
+  /** What gives one reader the bytes, one piece after another. */
+  #read(): () => Promise<IteratorResult<Buffer, void>> {
+    let pieces: AsyncGenerator<Buffer, void> | undefined;
+    const begin = async (): Promise<IteratorResult<Buffer, void>> => {
+      const first = await (this.#first ??= this.#begin());
+      pieces = this.#held?.read() ?? this.#pieces;
+      return this.#held ? pieces.next() : first;
+    };
+    return () => (pieces ? pieces.next() : begin());
   }
 
   /** With the first bytes it is decided whether they are held. */

@@ -250,14 +250,20 @@ export async function* unstalled(
   stallTimeout: number,
 ): AsyncGenerator<Buffer, void, undefined> {
   const chunks = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  let asked = false;
+  // One that begins anew costs less than one for each chunk. Who is no longer asked for any is not kept alive by it.
+  const timer = setTimeout(() => asked && body.destroy(stalled(stallTimeout)), stallTimeout).unref();
   try {
     for (;;) {
-      const timer = setTimeout(() => body.destroy(stalled(stallTimeout)), stallTimeout);
-      const next = await chunks.next().finally(() => clearTimeout(timer));
+      asked = true;
+      timer.refresh();
+      const next = await chunks.next();
+      asked = false;
       if (next.done === true) return;
       yield next.value;
     }
   } finally {
+    clearTimeout(timer);
     body.destroy();
   }
 }
