@@ -4,6 +4,8 @@
     "vaina_sanitize%": 0,
     "musl_specs%": "<!(test -x \"$(command -v musl-gcc)\" && sed -n 's/.*-specs \"\\(.*\\)\".*/\\1/p' \"$(command -v musl-gcc)\" || true)",
     "libseccomp%": "<!(a=$(${CC:-gcc} -print-file-name=libseccomp.a); test -e \"$a\" && echo \"$a\" || echo -lseccomp)",
+    # Intel's ISA-L, if it is installed: see csrc/addon/gzip.cc.
+    "isal%": "<!(pkg-config --exists libisal && echo 1 || echo 0)",
     "warnings": ["-Wall", "-Wextra", "-Werror"]
   },
   "targets": [
@@ -13,7 +15,14 @@
       # As system headers, since they have warnings of their own.
       "cflags_cc": ["<@(warnings)", "-std=gnu++17", "-fvisibility=hidden", "-isystem", "<!(node -p \"require('path').dirname(require.resolve('nan/nan.h'))\")", "-Wno-cast-function-type"],
       "libraries": ["<(libseccomp)"],
-      "ldflags": ["-Wl,--exclude-libs,ALL", "-Wl,-z,now", "-Wl,-z,relro"]
+      "ldflags": ["-Wl,--exclude-libs,ALL", "-Wl,-z,now", "-Wl,-z,relro"],
+      "conditions": [
+        ["isal==1", {
+          "defines": ["VAINA_ISAL"],
+          "cflags_cc": ["<!@(pkg-config --cflags libisal)"],
+          "libraries": ["<!@(pkg-config --libs libisal)"]
+        }]
+      ]
     },
     {
       "target_name": "monitor",

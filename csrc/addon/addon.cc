@@ -72,6 +72,7 @@ NAN_MODULE_INIT(Init) {
   register_files(target);
   register_locks(target);
   register_seccomp(target);
+  register_gzip(target);
 }
 
 }  // namespace

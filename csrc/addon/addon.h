@@ -50,5 +50,6 @@ void register_control(v8::Local<v8::Object> exports);
 void register_files(v8::Local<v8::Object> exports);
 void register_locks(v8::Local<v8::Object> exports);
 void register_seccomp(v8::Local<v8::Object> exports);
+void register_gzip(v8::Local<v8::Object> exports);
 
 }  // namespace vaina

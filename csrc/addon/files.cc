@@ -88,12 +88,49 @@ NAN_METHOD(Syncfs) {
   sync_path(info, syncfs, "syncfs");
 }
 
+class SyncfsWorker : public Nan::AsyncWorker {
+ public:
+  SyncfsWorker(UniqueFd fd, const std::string& path, Nan::Callback* done)
+      : Nan::AsyncWorker(done, "vaina:syncfs"), fd_(take(fd)), path_(path) {}
+
+  void Execute() override {
+    while (syncfs(fd_.get()) != 0) {
+      if (errno == EINTR) continue;
+      error_ = errno;
+      return;
+    }
+  }
+
+  void HandleOKCallback() override {
+    Nan::HandleScope scope;
+    v8::Local<v8::Value> error = Nan::Undefined();
+    if (error_ != 0) error = Nan::ErrnoException(error_, "syncfs", nullptr, path_.c_str());
+    callback->Call(1, &error, async_resource);
+  }
+
+ private:
+  UniqueFd fd_;
+  std::string path_;
+  int error_ = 0;
+};
+
+// syncfsLater(path, done): on a thread of the pool
+NAN_METHOD(SyncfsLater) {
+  std::string path;
+  if (!get_string(info, 0, "path", &path)) return;
+  if (!info[1]->IsFunction()) return Nan::ThrowTypeError("done must be a function");
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (fd.get() < 0) return throw_errno(errno, "open", path.c_str());
+  Nan::AsyncQueueWorker(new SyncfsWorker(take(fd), path, new Nan::Callback(info[1].As<v8::Function>())));
+}
+
 }  // namespace
 
 void register_files(v8::Local<v8::Object> exports) {
   Nan::SetMethod(exports, "readFileIn", ReadFileIn);
   Nan::SetMethod(exports, "fsync", Fsync);
   Nan::SetMethod(exports, "syncfs", Syncfs);
+  Nan::SetMethod(exports, "syncfsLater", SyncfsLater);
 }
 
 }  // namespace vaina

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ constexpr size_t kMaxLayers = 512;
 constexpr uint32_t kMaxRead = kMaxFrame - kFrameHeader;
 constexpr uint32_t kContentPiece = 256u << 10;
 constexpr int kPipeSize = 1 << 20;
+constexpr int kUnpackPriority = 10;  // nice
 
 Status malformed() {
   return failed_with(EPROTO, "frame");
@@ -101,6 +103,8 @@ Status Server::begin(Cursor body) {
   failed_ = false;
   UniqueFd fd(open_plain(root_.get(), path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   if (!fd.ok()) return failed("open", path);
+  // What the program does beside unpacking goes first; a refusal only costs that.
+  setpriority(PRIO_PROCESS, 0, kUnpackPriority);
   new (Here{memory_}) Unpack(take(fd), flags);
   unpacking_ = true;
   return fine();

@@ -148,6 +148,10 @@ export class FakeNative implements Native {
     this.#call('syncfs', [path], () => undefined);
   }
 
+  syncfsLater(path: string, done: (error?: NodeJS.ErrnoException) => void): void {
+    this.#call('syncfsLater', [path], () => setImmediate(done));
+  }
+
   #give(what: string): number {
     const fd = this.#nextFd++;
     this.open.set(fd, what);

@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { VainaError } from '../errors.js';
-import type { Native } from './types.js';
+import type { GzipReader, Native } from './types.js';
 
-export type { Native, SeccompProgram } from './types.js';
+export type { GzipReader, Native, SeccompProgram } from './types.js';
 
 interface Addon extends Native {
   /** Copies the monitor's program into a sealed memfd, once per process. */
   setMonitor(path: string): void;
+  /** Missing where the addon was built without ISA-L. */
+  GzipReader?: new () => GzipReader;
 }
 
 // The same from lib/native and from dist/native.
@@ -26,7 +28,17 @@ export function native(): Native {
   return loaded;
 }
 
+/** A reader of gzip that is faster than Node's streams; undefined where the addon was built without one. */
+export function gzipReader(): GzipReader | undefined {
+  const { GzipReader: Reader } = loadAddon(() => undefined);
+  return Reader && new Reader();
+}
+
 function load(): Native {
+  return loadAddon((addon) => addon.setMonitor(join(BUILD, 'monitor')));
+}
+
+function loadAddon(prepare: (addon: Addon) => void): Addon {
   const path = join(BUILD, 'addon.node');
   const hint =
     'build the native part with `npm rebuild vaina`; it needs a C++ compiler, Python 3 and libseccomp-dev';
@@ -36,7 +48,7 @@ function load(): Native {
   try {
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- an addon has no other way in
     const addon = require(path) as Addon;
-    addon.setMonitor(join(BUILD, 'monitor'));
+    prepare(addon);
     return addon;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -50,6 +50,21 @@ export interface Native {
   fsync(path: string): void;
   /** syncfs(2) of the file system that holds the path. */
   syncfs(path: string): void;
+  /** The same on a thread of the pool: it waits for the disk. Throws ENOENT and the like at once; the rest is told to `done`. */
+  syncfsLater(path: string, done: (error?: NodeJS.ErrnoException) => void): void;
+}
+
+/** Reads a stream of gzip members, which zeros may follow. */
+export interface GzipReader {
+  /**
+   * Goes on until the input is used up or the output is full; then there may be more of it, even if all input was taken.
+   * Throws an Error with a few words when the stream is damaged; the reader is of no use after that.
+   *
+   * @returns how many bytes it took, and how many it gave
+   */
+  step(input: Uint8Array, output: Uint8Array): [taken: number, given: number];
+  /** Whether the stream may end here. */
+  complete(): boolean;
 }
 
 /** What {@link Native.compileSeccomp} takes: names resolved, arguments as numbers, in order. */

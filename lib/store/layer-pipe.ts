@@ -2,12 +2,23 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { VainaError } from '../errors.js';
-import { decompressor, detectCompression, MAGIC_BYTES } from '../oci/compression.js';
+import {
+  type Compression,
+  decompressor,
+  detectCompression,
+  expansionFailure,
+  MAGIC_BYTES,
+} from '../oci/compression.js';
+import type { GzipReader } from '../native/types.js';
 import { finishDigest } from '../oci/digest.js';
+import { expandsTooMuch } from '../oci/limits.js';
 import type { Digest } from '../oci/types.js';
 import { LayerWriter } from './layer-writer.js';
 import { TarReader } from './tar/reader.js';
 import type { TreeRequests } from './tree-requests.js';
+
+/** What is decompressed at once. */
+const OUTPUT_BYTES = 256 * 1024;
 
 /** What came out of a layer. */
 export interface Unpacked {
@@ -32,25 +43,30 @@ export class LayerPipe {
   #head: Buffer[] = [];
   #headSize = 0;
   #compression: Unpacked['compression'] = 'none';
-  #stage: Stage | DirectStage | undefined;
+  readonly #gzip: GzipReader | undefined;
+  #stage: LayerStage | undefined;
 
   /**
    * @param what - names the layer in messages
-   * @param target - without it the layer is only read
+   * @param target - without it the layer is only read. With `gzip` it must have written out what it was given when it
+   * returns
+   * @param gzip - inflates while nothing else can happen. Default: a stream does
    */
-  constructor(what: string, target: TreeTarget | undefined) {
+  constructor(what: string, target: TreeTarget | undefined, gzip?: GzipReader) {
     this.#what = what;
     this.#sink = new PlainSink(target);
+    this.#gzip = gzip;
   }
 
   /**
-   * Takes some bytes, which must stay as they are; resolves when more may come.
+   * Takes some bytes; resolves when more may come. They may change after that if the target has written out by then what
+   * it was given.
    *
    * @throws VainaError `ERR_INVALID_LAYER`; `ERR_UNSUPPORTED` for a compression that is not known; what the target does
    */
   async write(chunk: Buffer): Promise<void> {
     if (this.#stage) return this.#guard(this.#stage.write(chunk));
-    this.#head.push(chunk);
+    this.#head.push(Buffer.from(chunk));
     this.#headSize += chunk.length;
     if (this.#headSize >= MAGIC_BYTES) await this.#guard(this.#begin());
   }
@@ -66,18 +82,21 @@ export class LayerPipe {
     await this.#stage?.destroy();
   }
 
-  async #begin(): Promise<Stage | DirectStage> {
+  async #begin(): Promise<LayerStage> {
     const first = Buffer.concat(this.#head);
     this.#head = [];
     const compression = detectCompression(first);
-    const stage =
-      compression === 'none'
-        ? new DirectStage(this.#sink)
-        : new Stage(decompressor(compression, this.#what), this.#sink);
+    const stage = this.#stageFor(compression);
     this.#compression = compression as Unpacked['compression'];
     this.#stage = stage;
     await stage.write(first);
     return stage;
+  }
+
+  #stageFor(compression: Compression): LayerStage {
+    if (compression === 'none') return new DirectStage(this.#sink);
+    if (compression === 'gzip' && this.#gzip) return new GzipStage(this.#gzip, this.#sink, this.#what);
+    return new StreamStage(decompressor(compression, this.#what), this.#sink);
   }
 
   async #finish(): Promise<Unpacked> {
@@ -132,8 +151,15 @@ class PlainSink {
   }
 }
 
+/** Takes a layer's bytes as they came. */
+interface LayerStage {
+  write(chunk: Buffer): Promise<void>;
+  end(): Promise<void>;
+  destroy(): Promise<void>;
+}
+
 /** What is not compressed goes straight on. */
-class DirectStage {
+class DirectStage implements LayerStage {
   readonly #sink: PlainSink;
 
   constructor(sink: PlainSink) {
@@ -149,8 +175,54 @@ class DirectStage {
   async destroy(): Promise<void> {}
 }
 
+/** Inflates into one buffer again and again. */
+class GzipStage implements LayerStage {
+  readonly #gzip: GzipReader;
+  readonly #sink: PlainSink;
+  readonly #what: string;
+  readonly #output = Buffer.allocUnsafeSlow(OUTPUT_BYTES);
+  #taken = 0;
+  #given = 0;
+
+  constructor(gzip: GzipReader, sink: PlainSink, what: string) {
+    this.#gzip = gzip;
+    this.#sink = sink;
+    this.#what = what;
+  }
+
+  async write(chunk: Buffer): Promise<void> {
+    for (let at = 0, full = false; at < chunk.length || full;) {
+      const [taken, given] = this.#step(chunk.subarray(at));
+      at += taken;
+      full = given === OUTPUT_BYTES;
+      this.#taken += taken;
+      this.#given += given;
+      if (expandsTooMuch(this.#taken, this.#given)) throw expansionFailure(this.#what);
+      if (given > 0) await this.#sink.take(this.#output.subarray(0, given));
+    }
+  }
+
+  async end(): Promise<void> {
+    if (!this.#gzip.complete()) throw this.#damaged('unexpected end of file');
+  }
+
+  async destroy(): Promise<void> {}
+
+  #step(input: Buffer): [number, number] {
+    try {
+      return this.#gzip.step(input, this.#output);
+    } catch (cause) {
+      throw this.#damaged((cause as Error).message, cause);
+    }
+  }
+
+  #damaged(how: string, cause?: unknown): VainaError {
+    return new VainaError('ERR_INVALID_LAYER', `${this.#what} is damaged: ${how}`, { cause });
+  }
+}
+
 /** A decompressor, and what takes its output while more is written to it. */
-class Stage {
+class StreamStage implements LayerStage {
   readonly #stream: Duplex;
   readonly #sink: PlainSink;
   readonly #done: Promise<void>;
@@ -168,7 +240,8 @@ class Stage {
 
   async write(chunk: Buffer): Promise<void> {
     if (this.#failure) throw this.#failure.error;
-    if (this.#stream.write(chunk)) return;
+    // It may keep them for longer.
+    if (this.#stream.write(Buffer.from(chunk))) return;
     const over = new AbortController();
     // The end of the drain loop is not an error, but nothing more will be taken.
     await Promise.race([once(this.#stream, 'drain', { signal: over.signal }), this.#done]);

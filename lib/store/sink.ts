@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
@@ -23,6 +23,7 @@ import type { TreeRecord } from './layers.js';
 import { writeList } from './lists.js';
 import type { Lock } from './locks.js';
 import type { StoreParts } from './parts.js';
+import { publishLayers } from './publish-layers.js';
 import { unpackLayer } from './unpack.js';
 
 /** A layer that an image is made of: one of the store, or one that is to become one. */
@@ -140,8 +141,11 @@ export class StoreSink implements ImageSink {
       else others.push(await this.#keep(one.raw), one.manifest.config, ...one.manifest.layers);
     }
     if (!single) for (const raw of [image.top, ...image.indexes]) others.push(await this.#keep(raw));
-    signal?.throwIfAborted();
-    this.#publish(commits.flatMap(({ layers }) => layers));
+    await publishLayers(
+      parts,
+      commits.flatMap(({ layers }) => layers),
+      signal,
+    );
     parts.database.transaction(() => {
       const images = commits.map(({ id }) => ({ id, brought: !isKnown(parts.database, id) }));
       for (const commit of commits) writeCommit(parts.database, { ...commit, names: single ? names : [] });
@@ -228,7 +232,7 @@ export class StoreSink implements ImageSink {
       return accept();
     }
     const directory = parts.session.path();
-    const built = { ...layer, directory, size: 0 };
+    const built: BuiltLayer = { ...layer, directory, size: 0 };
     try {
       makeTree(directory);
       await parts.withWorker(async (worker) => {
@@ -236,6 +240,8 @@ export class StoreSink implements ImageSink {
         const done = await unpackLayer(content, { ...options, worker });
         check(done.diffId);
         built.size = done.size;
+        // While other layers are still on their way.
+        built.record = await worker.usage(parts.relative(join(directory, 'diff')));
       }, signal);
       await accept();
     } catch (error) {
@@ -304,26 +310,6 @@ export class StoreSink implements ImageSink {
       const [passwd, group] = [await read('etc/passwd'), await read('etc/group')];
       return { ...(passwd === undefined ? {} : { passwd }), ...(group === undefined ? {} : { group }) };
     }, signal);
-  }
-
-  /** Data before names: after a power loss a layer that has its place is whole. */
-  #publish(layers: readonly BuiltLayer[]): void {
-    const { native, paths } = this.#parts;
-    native.syncfs(paths.root);
-    for (const layer of layers) {
-      if (layer.directory === undefined) continue;
-      try {
-        renameSync(layer.directory, paths.layer(layer.chainId));
-        delete layer.directory;
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        // Another transfer was faster; ours is removed when this one is closed.
-        if (code !== 'EEXIST' && code !== 'ENOTEMPTY') throw ioFailure(error, paths.layer(layer.chainId));
-        // Directories that no archive names have the time of their making: theirs is another tree.
-        delete layer.record;
-      }
-    }
-    native.fsync(paths.layers);
   }
 }
 

@@ -2,23 +2,20 @@ import { closeSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 import { VainaError } from '../errors.js';
 import type { Unpacked } from './layer-pipe.js';
-import { failureOf, type FromThread, type ToThread } from './thread-messages.js';
+import { failureOf, PIECE, PIECES, piecesOf, type FromThread, type ToThread } from './thread-messages.js';
 import type { RawTaker, UnpackOptions } from './unpack.js';
 
-/** Bytes that go to the thread at once: fewer hops, and large writes to the disk. */
-const PIECE = 256 * 1024;
-/** Pieces that may be under way. */
-const AHEAD = 2;
 /**
  * Unpacks a layer in a thread: decompressing, hashing, reading the archive, writing the blob's file and the pipe of the
- * storage worker all happen there. Here the bytes are only gathered to large pieces, which change hands.
+ * storage worker all happen there. Here the bytes are only gathered to large pieces, in memory that both see.
  */
 export class ThreadPipe {
   readonly #thread: Worker;
   readonly #raw: RawTaker | undefined;
   readonly #treeWorker: UnpackOptions['worker'];
   readonly #pipeFd: number | undefined;
-  #piece = Buffer.allocUnsafeSlow(PIECE);
+  readonly #pieces: readonly Buffer[];
+  #piece = 0;
   #filled = 0;
   #ahead = 0;
   #done: Unpacked | undefined;
@@ -36,6 +33,8 @@ export class ThreadPipe {
     this.#raw = raw;
     this.#treeWorker = worker;
     this.#thread = thread;
+    const pieces = new SharedArrayBuffer(PIECE * PIECES);
+    this.#pieces = piecesOf(pieces);
     try {
       this.#pipeFd = worker?.openPipe();
     } catch (error) {
@@ -51,19 +50,19 @@ export class ThreadPipe {
     this.#thread.on('exit', () =>
       this.#fail(new VainaError('ERR_INTERNAL', 'the thread that unpacks has ended')),
     );
-    this.#tell({ kind: 'begin', what: options.what, rawFd: raw?.fd, pipeFd: this.#pipeFd });
+    this.#tell({ kind: 'begin', what: options.what, rawFd: raw?.fd, pipeFd: this.#pipeFd, pieces });
   }
 
   /** Takes some bytes, which may change after the call; resolves when more may come. */
   async write(chunk: Buffer): Promise<void> {
     this.#raw?.note(chunk);
     for (let at = 0; at < chunk.length;) {
-      const size = chunk.copy(this.#piece, this.#filled, at);
+      const size = chunk.copy(this.#pieces[this.#piece] as Buffer, this.#filled, at);
       at += size;
       this.#filled += size;
       if (this.#filled < PIECE) continue;
       this.#sendPiece();
-      await this.#until(() => this.#ahead < AHEAD);
+      await this.#until(() => this.#ahead < PIECES - 1);
     }
     if (this.#failure ?? this.#treeWorker?.failure) await this.#throw();
   }
@@ -90,15 +89,14 @@ export class ThreadPipe {
   }
 
   #sendPiece(): void {
-    const bytes = new Uint8Array(this.#piece.buffer, 0, this.#filled);
-    this.#tell({ kind: 'bytes', bytes }, bytes.buffer);
+    this.#tell({ kind: 'bytes', size: this.#filled });
     this.#ahead++;
-    this.#piece = Buffer.allocUnsafeSlow(PIECE);
+    this.#piece = (this.#piece + 1) % PIECES;
     this.#filled = 0;
   }
 
-  #tell(message: ToThread, ...give: ArrayBuffer[]): void {
-    this.#thread.postMessage(message, give);
+  #tell(message: ToThread): void {
+    this.#thread.postMessage(message);
   }
 
   #onMessage(message: FromThread): void {

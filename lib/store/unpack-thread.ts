@@ -1,28 +1,45 @@
 // The main module of a thread that unpacks layers, one after another. It has nothing to do but that, so it waits in
 // write(2) for the pipe and the disk.
 import { writeSync, writevSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
+import { gzipReader } from '../native/index.js';
 import { LayerPipe, type TreeTarget } from './layer-pipe.js';
-import { plainFailure, type FromThread, type ToThread } from './thread-messages.js';
+import { PIECES, piecesOf, plainFailure, type FromThread, type ToThread } from './thread-messages.js';
 import { TreeRequests } from './tree-requests.js';
 
 class Job {
   readonly #rawFd: number | undefined;
   readonly #pipe: LayerPipe;
+  readonly #pieces: readonly Buffer[];
+  #piece = 0;
   #failed = false;
   #work: Promise<void> = Promise.resolve();
 
-  constructor(what: string, rawFd: number | undefined, pipeFd: number | undefined) {
+  constructor({ what, rawFd, pipeFd, pieces }: ToThread & { kind: 'begin' }) {
     this.#rawFd = rawFd;
-    this.#pipe = new LayerPipe(what, pipeFd === undefined ? undefined : targetOf(pipeFd));
+    this.#pieces = piecesOf(pieces);
+    const target = pipeFd === undefined ? undefined : targetOf(pipeFd);
+    this.#pipe = new LayerPipe(what, target, gzipReader());
+  }
+
+  /** Takes the bytes that the next piece has. */
+  take(size: number): void {
+    const piece = this.#pieces[this.#piece++ % PIECES] as Buffer;
+    this.then(async (pipe) => {
+      const bytes = piece.subarray(0, size);
+      if (this.#rawFd !== undefined) writeWhole(this.#rawFd, bytes);
+      await pipe.write(bytes);
+      tell({ kind: 'taken' });
+    });
   }
 
   /** In the order in which they come; after a failure, nothing is done any more. */
-  then(work: (pipe: LayerPipe, rawFd: number | undefined) => Promise<void>): void {
+  then(work: (pipe: LayerPipe) => Promise<void>): void {
     this.#work = this.#work.then(async () => {
       if (this.#failed) return;
       try {
-        await work(this.#pipe, this.#rawFd);
+        await work(this.#pipe);
       } catch (error) {
         this.#failed = true;
         tell({ kind: 'failed', failure: plainFailure(error) });
@@ -55,8 +72,15 @@ function writeWhole(fd: number, bytes: Buffer): void {
   for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
 }
 
-function tell(message: FromThread, ...give: ArrayBuffer[]): void {
-  parentPort?.postMessage(message, give);
+function tell(message: FromThread): void {
+  parentPort?.postMessage(message);
+}
+
+// What the program does beside unpacking goes first. On Linux it is this thread alone; a refusal only costs that.
+try {
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+} catch {
+  /* a filter of system calls */
 }
 
 let job: Job | undefined;
@@ -64,17 +88,10 @@ let job: Job | undefined;
 parentPort?.on('message', (message: ToThread) => {
   switch (message.kind) {
     case 'begin':
-      job = new Job(message.what, message.rawFd, message.pipeFd);
+      job = new Job(message);
       return;
-    case 'bytes': {
-      const { bytes } = message;
-      return job?.then(async (pipe, rawFd) => {
-        const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-        if (rawFd !== undefined) writeWhole(rawFd, chunk);
-        await pipe.write(chunk);
-        tell({ kind: 'taken', bytes: new Uint8Array(0) });
-      });
-    }
+    case 'bytes':
+      return job?.take(message.size);
     case 'end':
       return job?.then(async (pipe) => {
         const unpacked = await pipe.finish();

@@ -25,7 +25,7 @@ CACHE=${LAB_CACHE:-/var/tmp/vaina-lab}
 LIMIT=${LAB_LIMIT:-1500}
 SUITE=trixie
 PACKAGES=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,linux-image-cloud-amd64,udev,kmod,iproute2,uidmap
-PACKAGES+=,procps,busybox-static,libatomic1,libstdc++6,libseccomp2,ca-certificates,attr
+PACKAGES+=,procps,busybox-static,libatomic1,libstdc++6,libseccomp2,libisal2,ca-certificates,attr
 SYSTEM_FILES=(test/system/07-cgroup-v2.test.ts test/system/31-limits.test.ts test/system/33-lifecycle.test.ts test/system/50-crash.test.ts)
 
 NODE=$(readlink -f "$(command -v node)")

@@ -16,7 +16,7 @@ import {
 
 /** What a {@link TarReader} tells as it reads. */
 export interface TarHandler {
-  /** An entry begins. Names are bytes of their own or of the archive: they stay as long as they are held. */
+  /** An entry begins. Names stay as long as they are held. */
   entry(entry: Entry): void;
   /** Some content of a file, at this offset. The bytes may change after the call. */
   data(bytes: Buffer, offset: number): void;
@@ -67,7 +67,7 @@ export class TarReader {
   }
 
   /**
-   * Reads some more bytes.
+   * Reads some more bytes, which may change after the call.
    *
    * @throws VainaError `ERR_INVALID_LAYER`; the reader is of no use after that. What the handler throws
    */
@@ -110,7 +110,8 @@ export class TarReader {
   #fillBlock(chunk: Buffer, at: number): number {
     const available = chunk.length - at;
     if (this.#filled === 0 && available >= BLOCK) {
-      this.#take(chunk.subarray(at, at + BLOCK));
+      // Names are slices of it.
+      this.#take(Buffer.from(chunk.subarray(at, at + BLOCK)));
       return BLOCK;
     }
     const size = Math.min(BLOCK - this.#filled, available);
@@ -118,7 +119,6 @@ export class TarReader {
     this.#filled += size;
     if (this.#filled === BLOCK) {
       this.#filled = 0;
-      // Names are slices of it.
       this.#take(Buffer.from(this.#block));
     }
     return size;

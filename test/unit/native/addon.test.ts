@@ -69,6 +69,7 @@ describe('the addon', () => {
       'compileSeccomp',
       'fsync',
       'syncfs',
+      'syncfsLater',
     ];
     const addon = native() as unknown as Record<string, (...values: unknown[]) => unknown>;
     for (const name of calls) {
@@ -96,6 +97,12 @@ describe('the addon', () => {
     expect(codeOf(() => native().send(1_000_000, Buffer.from('x'), []))).to.equal('EBADF');
     expect(native().fsync(directory)).to.equal(undefined);
     expect(native().syncfs(directory)).to.equal(undefined);
+  });
+
+  it('syncs a file system while others go on', async () => {
+    const error = await new Promise((done) => native().syncfsLater(directory, done));
+    expect(error).to.equal(undefined);
+    expect(codeOf(() => native().syncfsLater(at('missing'), () => undefined))).to.equal('ENOENT');
   });
 
   it('makes pipes', () => {

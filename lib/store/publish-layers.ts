@@ -1,0 +1,43 @@
+import { renameSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { ioFailure } from './io-failure.js';
+import type { StoreParts } from './parts.js';
+import type { BuiltLayer } from './sink.js';
+
+/**
+ * Gives layers their places. Data before names: after a power loss a layer that has its place is whole. The event loop goes
+ * on while the disk is waited for.
+ */
+export async function publishLayers(
+  { native, paths }: StoreParts,
+  layers: readonly BuiltLayer[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  signal?.throwIfAborted();
+  try {
+    await promisify(native.syncfsLater.bind(native))(paths.root);
+  } catch (error) {
+    throw ioFailure(error, paths.root);
+  }
+  signal?.throwIfAborted();
+  for (const layer of layers) {
+    if (layer.directory === undefined) continue;
+    try {
+      renameSync(layer.directory, paths.layer(layer.chainId));
+      delete layer.directory;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      // Another transfer was faster; ours is removed when this one is closed.
+      if (code !== 'EEXIST' && code !== 'ENOTEMPTY') throw ioFailure(error, paths.layer(layer.chainId));
+      // Directories that no archive names have the time of their making: theirs is another tree.
+      delete layer.record;
+    }
+  }
+  const directory = await open(paths.layers);
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
