@@ -38,7 +38,8 @@ const open = async () => void (engine = await vaina.Engine.open({ root: store + 
   delay.disable();
   const inside = performance.now() - begin;
   await engine?.close();
-  console.log(JSON.stringify({ inside, first, delay: delay.percentile(99) / 1e6 }));
+  // What is recorded has the time between two samples in it.
+  console.log(JSON.stringify({ inside, first, delay: delay.percentile(99) / 1e6 - 5 }));
 })();`;
 
 interface Told {
