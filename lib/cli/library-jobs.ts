@@ -1,5 +1,5 @@
 import type { ImageStoreTransport } from '../index.js';
-import type { Progress } from './library.js';
+import type { LibraryRegistries, Progress } from './library.js';
 
 /** How to reach a registry, a daemon or a layout. */
 export interface End {
@@ -89,8 +89,8 @@ export interface Synced {
   failed: readonly { source: string; destination: string; error: unknown }[];
 }
 
-/** The jobs of the library that need no engine. */
-export interface LibraryJobs {
+/** What the library does without an engine. */
+export interface LibraryJobs extends LibraryRegistries {
   copyImage(source: string, destination: string, options: CopyOneJob): Promise<{ digest: string }>;
   inspectImage(name: string, options: InspectJob & { raw: true; config: boolean }): Promise<Uint8Array>;
   inspectImage(name: string, options: InspectJob & { raw?: false; config: true }): Promise<object>;

@@ -187,7 +187,7 @@ export interface LibraryRegistries {
   verifyLogin(registry: string, options?: Omit<Login, 'username' | 'password'>): Promise<boolean>;
   search(term: string, options?: Search): Promise<SearchRow[]>;
   /** Those that complete a name without one, as they are configured; none where nothing is. */
-  configuredRegistries(): Promise<readonly string[]>;
+  searchRegistries(): Promise<readonly string[]>;
 }
 
 /** Which file of credentials is meant. */

@@ -1,6 +1,8 @@
 import { VainaError } from '../errors.js';
-import type { RegistryOptions } from '../registry/options.js';
+import { REGISTRY_OPTIONS, type RegistryOptions } from '../registry/options.js';
 import type { RegistriesConfig } from '../registry/registries-conf.js';
+import { filled, flag, integer, number, type Check } from '../spec/checks.js';
+import { invalid } from '../spec/invalid.js';
 
 /** How a verb reaches the registry of an image. */
 export interface ImageRegistryOptions {
@@ -28,18 +30,53 @@ export interface ImageRegistryOptions {
   retryDelay?: number;
 }
 
+/** What an option is called at the registry client, which says what it may be. */
+const NAMES = {
+  tlsVerify: 'tlsVerify',
+  creds: 'credentials',
+  authFile: 'authFile',
+  certDir: 'certDir',
+  registries: 'registries',
+  retryDelay: 'retryDelay',
+} as const satisfies Record<Exclude<keyof ImageRegistryOptions, 'retry'>, keyof RegistryOptions>;
+
+const KINDS = {
+  flag,
+  text: filled,
+  count: number(0, Number.MAX_SAFE_INTEGER),
+  any: () => undefined,
+  object: credentials,
+} as const;
+
+/** What each of the options may be. */
+export const REGISTRY_ACCESS: Readonly<Record<keyof ImageRegistryOptions, Check>> = {
+  ...mapNames((name) => KINDS[REGISTRY_OPTIONS[NAMES[name]]]),
+  retry: integer(0, 99),
+};
+
 /** The same in the words of the registry client. */
 export function registryOptions(access: ImageRegistryOptions): RegistryOptions {
-  const { tlsVerify, creds, authFile, certDir, registries, retry, retryDelay } = access;
+  const { retry } = access;
   if (retry !== undefined && !Number.isInteger(retry))
     throw new VainaError('ERR_INVALID_OPTION', `retry must be a whole number, not ${retry}`);
+  const given = Object.entries(NAMES).flatMap(([name, theirs]) => {
+    const value = access[name as keyof typeof NAMES];
+    return value === undefined ? [] : [[theirs, value]];
+  });
   return {
-    ...(tlsVerify !== undefined && { tlsVerify }),
-    ...(creds !== undefined && { credentials: creds }),
-    ...(authFile !== undefined && { authFile }),
-    ...(certDir !== undefined && { certDir }),
-    ...(registries !== undefined && { registries }),
+    ...(Object.fromEntries(given) as RegistryOptions),
     ...(retry !== undefined && { tries: retry + 1 }),
-    ...(retryDelay !== undefined && { retryDelay }),
   };
+}
+
+function mapNames<T>(work: (name: keyof typeof NAMES) => T): Record<keyof typeof NAMES, T> {
+  const names = Object.keys(NAMES) as (keyof typeof NAMES)[];
+  return Object.fromEntries(names.map((name) => [name, work(name)])) as Record<keyof typeof NAMES, T>;
+}
+
+function credentials(value: unknown, name: string): void {
+  const { username, password } = (value ?? {}) as { username?: unknown; password?: unknown };
+  if (typeof username !== 'string' || typeof password !== 'string') {
+    throw invalid(name, `option ${name} is not a user name and a password`);
+  }
 }

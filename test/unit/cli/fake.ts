@@ -160,7 +160,6 @@ export class World {
         return this.#library();
       },
       jobs: () => this.#jobs(),
-      registries: () => this.#registries(),
       write: (fd, data) => {
         const text = Buffer.from(data as Uint8Array).toString();
         if (fd === 1) this.out += text;
@@ -197,6 +196,7 @@ export class World {
         return this.told[name] as never;
       };
     return {
+      ...this.#registries(),
       copyImage: job('copyImage'),
       inspectImage: job('inspectImage'),
       listTags: job('listTags'),
@@ -230,7 +230,7 @@ export class World {
         for (const [registry, error] of this.searchFailures) options?.onFailure?.(registry, error);
         return this.found;
       },
-      configuredRegistries: async () => this.configured,
+      searchRegistries: async () => this.configured,
     };
   }
 
