@@ -29,7 +29,7 @@ export class Images {
 
   /**
    * Pulls an image from its registry, or from another place. What the store has already is not moved again. The trust policy
-   * is asked; the signatures themselves are not kept.
+   * is asked; the signatures are kept with the image.
    * @param reference - e.g. `docker.io/library/debian:13`, `host/name@sha256:…`; a name without a registry, as in
    * `debian`, is resolved by the configuration of registries (containers-registries.conf(5)), without one at docker.io;
    * or a name with a transport ({@link parseImageName}), as in `oci:DIR:NAME`, `docker-archive:FILE`,

@@ -24,6 +24,7 @@ import type { TreeRecord } from './layers.js';
 import { writeList } from './lists.js';
 import type { Lock } from './locks.js';
 import type { StoreParts } from './parts.js';
+import { writeSignatures } from './signatures.js';
 import { unpackLayer } from './unpack.js';
 
 /** A layer that an image is made of: one of the store, or one that is to become one. */
@@ -66,7 +67,7 @@ const PROGRESS_INTERVAL_MS = 100;
  */
 export class StoreSink implements ImageSink {
   readonly name: string;
-  readonly takes: SinkTakes = { indexes: true };
+  readonly takes: SinkTakes = { indexes: true, signatures: true };
   readonly #parts: StoreParts;
   readonly #options: SinkOptions;
   readonly #built = new Map<string, BuiltLayer>();
@@ -190,6 +191,8 @@ export class StoreSink implements ImageSink {
       const images = commits.map(({ id }) => ({ id, brought: !isKnown(parts.database, id) }));
       for (const commit of commits) writeCommit(parts.database, { ...commit, names: single ? names : [] });
       if (!single) writeList(parts.database, { raw: image.top, blobs: others, images, names });
+      const signed = [image.top, ...image.indexes, ...image.manifests.map(({ raw }) => raw)];
+      for (const { digest } of signed) writeSignatures(parts.database, digest, image.signatures.get(digest));
     }, true);
     await parts.writeLayout();
   }
