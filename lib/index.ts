@@ -155,6 +155,14 @@ export {
   type StandaloneVerified,
   type StandaloneVerifyKey,
 } from './signature/standalone.js';
+export {
+  setTrust,
+  showTrust,
+  type SetTrustOptions,
+  type ShownTrust,
+  type ShowTrustOptions,
+  type TrustRow,
+} from './signature/trust.js';
 export { formatPlan } from './spec/explain.js';
 export type { ContainerOptions, ExecOptions } from './spec/options.js';
 export {
@@ -192,6 +200,7 @@ export {
 } from './transports/name.js';
 export { openSink, openSource, type SinkOptions, type SourceOptions } from './transports/open.js';
 export type { EndOptions, PlatformOptions, TransportOptions } from './transports/options.js';
+export { signImage, type MadeSignature, type SignImageOptions } from './transports/sign-image.js';
 export type { ImageStoreTransport } from './transports/store.js';
 export {
   syncImages,

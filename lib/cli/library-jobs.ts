@@ -89,6 +89,31 @@ export interface Synced {
   failed: readonly { source: string; destination: string; error: unknown }[];
 }
 
+/** Which files say what is trusted. */
+export interface TrustFiles {
+  policyPath?: string;
+  registriesDir?: string;
+}
+
+/** What an image of a place must be like. */
+export type TrustType = 'accept' | 'reject' | 'signedBy' | 'sigstoreSigned';
+
+/** A trust policy. */
+export interface Trust {
+  path?: string;
+  text: string;
+  rows: readonly TrustRow[];
+}
+
+/** One requirement of it. */
+export interface TrustRow {
+  transport?: string;
+  scope: string;
+  type: string;
+  keyIds: readonly string[];
+  lookaside?: string;
+}
+
 /** What the library does without an engine. */
 export interface LibraryJobs extends LibraryRegistries {
   copyImage(source: string, destination: string, options: CopyOneJob): Promise<{ digest: string }>;
@@ -115,4 +140,13 @@ export interface LibraryJobs extends LibraryRegistries {
     signature: Uint8Array,
   ): Promise<{ digest: string; signer: string }>;
   generateSigstoreKey(passphrase?: string): Promise<{ privateKey: string; publicKey: string }>;
+  signImage(
+    name: string,
+    options: Job & End & { signBy: string; all?: boolean; directory?: string; registriesDir?: string },
+  ): Promise<{ digest: string; path: string }[]>;
+  showTrust(options: TrustFiles & { onWarning?: (message: string) => void }): Promise<Trust>;
+  setTrust(
+    scope: string,
+    options: Omit<TrustFiles, 'registriesDir'> & { type?: TrustType; publicKeyFiles?: readonly string[] },
+  ): Promise<string>;
 }

@@ -65,6 +65,15 @@ const VERBS = {
   },
   listTags: { ...END, ...TRANSPORT },
   deleteImage: { ...END, ...TRANSPORT },
+  signImage: {
+    ...END,
+    ...TRANSPORT,
+    signBy: 'text',
+    signPassphrase: 'string',
+    all: 'flag',
+    directory: 'text',
+    registriesDir: 'text',
+  },
   source: END,
   destination: END,
 } as const satisfies Record<string, Record<string, OptionKind>>;

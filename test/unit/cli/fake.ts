@@ -206,6 +206,9 @@ export class World {
       standaloneSign: job('standaloneSign'),
       standaloneVerify: job('standaloneVerify'),
       generateSigstoreKey: job('generateSigstoreKey'),
+      signImage: job('signImage'),
+      showTrust: job('showTrust'),
+      setTrust: job('setTrust'),
     };
   }
 
