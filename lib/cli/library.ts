@@ -29,6 +29,7 @@ export interface ListEntry {
   variant?: string;
   osVersion?: string;
   osFeatures?: string[];
+  features?: string[];
   annotations?: Record<string, string>;
 }
 

@@ -22,7 +22,7 @@ const TRANSFER = { signal: anything, onProgress: anything };
 const CHECK = { quick: flag, trees: flag, maxAge: integer(0, MAX), signal: anything };
 const LIST_ENTRY = {
   ...{ os: filled, arch: filled, variant: filled, osVersion: filled },
-  ...{ osFeatures: list(filled), annotations: map(filled, text) },
+  ...{ osFeatures: list(filled), features: list(filled), annotations: map(filled, text) },
 };
 const TRUST = { trustPolicy: anything, insecurePolicy: flag, registriesDir: filled };
 const STDIO = { stdio: triple, rows: integer(0, 65_535), columns: integer(0, 65_535) };

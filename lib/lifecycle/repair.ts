@@ -9,7 +9,7 @@ import type { Repair } from '../store/check/repair.js';
 import { deleteContainer } from './catalogue.js';
 import { checkEngine } from './check.js';
 import type { Context } from './context.js';
-import { publish } from './events.js';
+import { publishImage } from './events.js';
 import { removeContainer, removeFiles } from './remove.js';
 
 export type { Repair };
@@ -74,7 +74,7 @@ async function dropImage(context: Context, id: string, report: RepairReport): Pr
   }
   context.users.delete(id);
   report.removedImages.push(id);
-  publish('image-remove', id);
+  publishImage('remove', id);
 }
 
 async function dropContainer(context: Context, id: string, report: RepairReport): Promise<void> {

@@ -10,6 +10,7 @@ import { formatReference, parseReference, withDefaultTag } from '../oci/referenc
 import type { ImageSink, TransferOptions } from '../oci/types.js';
 import { checkOptions } from './check-options.js';
 import type { Context } from './context.js';
+import { publishImage } from './events.js';
 
 /** Options of a save. */
 export interface SaveOptions extends TransferOptions {
@@ -87,7 +88,7 @@ async function saveDockerArchive(
 
 async function writeOne(
   { store }: Context,
-  { id }: SavedImage,
+  { id, names }: SavedImage,
   sink: ImageSink,
   options: SaveOptions,
 ): Promise<void> {
@@ -104,6 +105,7 @@ async function writeOne(
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
     });
+    publishImage('save', id, { name: names[0] });
   } finally {
     await source.close();
   }

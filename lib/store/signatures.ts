@@ -1,6 +1,6 @@
 import { VainaError } from '../errors.js';
 import { signatureFromBytes, signatureToBytes } from '../oci/signature-blob.js';
-import type { Digest, Signature } from '../oci/types.js';
+import type { CommittedImage, Digest, Signature } from '../oci/types.js';
 import type { Database } from './database.js';
 
 /**
@@ -25,18 +25,19 @@ export function readSignatures(database: Database, digest: Digest): Signature[] 
 }
 
 /**
- * Makes these the signatures of a manifest or index, whose blob is here, in a transaction of the caller. They go when
- * the blob does.
+ * Makes the signatures of an image those of its manifests and indexes, whose blobs are here, in a transaction of the
+ * caller. They go when the blob does.
  */
 export function writeSignatures(
   database: Database,
-  digest: Digest,
-  signatures: readonly Signature[] = [],
+  { top, indexes, manifests, signatures }: CommittedImage,
 ): void {
-  database.run('DELETE FROM signatures WHERE digest = ?', digest);
-  for (const [position, signature] of signatures.entries())
-    database.run(
-      'INSERT INTO signatures (digest, position, content) VALUES (?, ?, ?)',
-      ...[digest, position, signatureToBytes(signature)],
-    );
+  for (const { digest } of [top, ...indexes, ...manifests.map(({ raw }) => raw)]) {
+    database.run('DELETE FROM signatures WHERE digest = ?', digest);
+    for (const [position, signature] of (signatures.get(digest) ?? []).entries())
+      database.run(
+        'INSERT INTO signatures (digest, position, content) VALUES (?, ?, ?)',
+        ...[digest, position, signatureToBytes(signature)],
+      );
+  }
 }

@@ -17,7 +17,7 @@ import type {
 } from '../oci/types.js';
 import { chainIds } from './chain.js';
 import { type Commit, writeCommit } from './commit.js';
-import type { Database } from './database.js';
+import { isKnown } from './images.js';
 import { layoutManifest } from './layout.js';
 import { ioFailure } from './io-failure.js';
 import type { TreeRecord } from './layers.js';
@@ -191,8 +191,7 @@ export class StoreSink implements ImageSink {
       const images = commits.map(({ id }) => ({ id, brought: !isKnown(parts.database, id) }));
       for (const commit of commits) writeCommit(parts.database, { ...commit, names: single ? names : [] });
       if (!single) writeList(parts.database, { raw: image.top, blobs: others, images, names });
-      const signed = [image.top, ...image.indexes, ...image.manifests.map(({ raw }) => raw)];
-      for (const { digest } of signed) writeSignatures(parts.database, digest, image.signatures.get(digest));
+      writeSignatures(parts.database, image);
     }, true);
     await parts.writeLayout();
   }
@@ -372,10 +371,6 @@ export class StoreSink implements ImageSink {
     }
     native.fsync(paths.layers);
   }
-}
-
-function isKnown(database: Database, id: string): boolean {
-  return database.get('SELECT 1 FROM images WHERE id = ?', id) !== undefined;
 }
 
 /** The directory of a layer, for its tree to be written in. */
