@@ -12,6 +12,7 @@ import { pruneImages, type PrunedImage, type PruneImagesOptions } from './lifecy
 import { loadImages, type LoadOptions } from './lifecycle/load-images.js';
 import { pullImage, pullImages, type PullOptions, type PullPolicy } from './lifecycle/pull-image.js';
 import { pushImage, type PushedImage, type PushOptions } from './lifecycle/push-image.js';
+import { scpImage, type ScpOptions } from './lifecycle/scp-image.js';
 import { saveImages, type SavedImage, type SaveOptions } from './lifecycle/save-images.js';
 import { search, type SearchOptions, type SearchResult } from './registry/search.js';
 import type { CopyResult } from './transports/copy-image.js';
@@ -89,6 +90,21 @@ export class Images {
   async load(source: string | Readable, options: LoadOptions = {}): Promise<Image[]> {
     const rows = await loadImages(this.#context, source, options);
     return rows.map((row) => new Image(this.#context, row));
+  }
+
+  /**
+   * Copies an image between the stores of users, machines and engines (podman-image-scp(1)): an archive goes through a pipe
+   * from the engine that has the image to the one that gets it. A place is `[USER@]HOST[:PORT]::`, which `ssh` is asked for, or
+   * `[USER@]localhost::`, the store of this or, for root, of another user. The trust policy is asked by the engine that gets it.
+   * @param source - a name or id, or `PLACE::NAME`
+   * @param destination - `PLACE::`. Default: this store
+   * @returns the names that the image has where it came to, as the engine there says them
+   * @throws ERR_INVALID_OPTION, also for another name at the destination, which it cannot get; ERR_NO_SUCH_IMAGE;
+   * ERR_PERMISSION for the store of another user; ERR_NO_SUCH_USER; ERR_UNSUPPORTED for the path of a socket;
+   * ERR_HOST_UNSUPPORTED for a program that is not there; ERR_PEER_FAILED with what the program said last
+   */
+  async scp(source: string, destination?: string, options: ScpOptions = {}): Promise<string[]> {
+    return scpImage(this.#context, source, destination, options);
   }
 
   /**

@@ -217,6 +217,11 @@ const imageUnmount: Entry = {
   load: () => (require('./image/mount.js') as typeof import('./image/mount.js')).unmount,
   aliases: ['umount'],
 };
+const imageScp: Entry = {
+  name: 'scp',
+  summary: 'Securely copy images',
+  load: () => (require('./image/scp.js') as typeof import('./image/scp.js')).scp,
+};
 const imageSign: Entry = {
   name: 'sign',
   summary: 'Sign an image',
@@ -292,6 +297,7 @@ const imageCommands: Entry[] = [
   push,
   { ...rmi, name: 'rm' },
   save,
+  imageScp,
   search,
   imageSign,
   tag,

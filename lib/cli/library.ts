@@ -253,6 +253,11 @@ export interface LibraryImages {
   save(images: readonly string[], target: string | Writable, options?: Save): Promise<void>;
   load(source: string | Readable, options?: Load): Promise<LibraryImage[]>;
   import(source: string | Readable, options?: Import): Promise<LibraryImage>;
+  scp(
+    source: string,
+    destination?: string,
+    options?: Transfer & { engine?: 'vaina' | 'podman' },
+  ): Promise<string[]>;
   get(nameOrId: string): Promise<LibraryImage>;
   list(filter?: ImageFilters): Promise<ImageRow[]>;
   exists(nameOrId: string): Promise<boolean>;

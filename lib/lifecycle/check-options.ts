@@ -74,6 +74,7 @@ const OPTIONS = {
     arch: filled,
     variant: filled,
   },
+  scp: { ...TRANSFER, engine: word('vaina', 'podman') },
   start: STDIO,
   attach: { stdio: triple },
   wait: { signal: anything },

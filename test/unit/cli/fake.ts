@@ -297,6 +297,10 @@ export class World {
           this.#record('images.load', source, options);
           return this.images.map((row) => this.#image(row));
         },
+        scp: async (source, destination, options) => {
+          this.#record('images.scp', source, destination, options);
+          return ['localhost/app:1'];
+        },
         import: async (source, options) => {
           this.#record('images.import', source, options);
           return this.#image(imageRow({ id: 'a2'.repeat(32) }));
