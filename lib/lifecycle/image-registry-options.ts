@@ -1,5 +1,5 @@
 import { VainaError } from '../errors.js';
-import { REGISTRY_OPTIONS, type RegistryOptions } from '../registry/options.js';
+import type { RegistryOptions } from '../registry/options.js';
 import type { RegistriesConfig } from '../registry/registries-conf.js';
 import { filled, flag, integer, number, type Check } from '../spec/checks.js';
 import { invalid } from '../spec/invalid.js';
@@ -30,27 +30,23 @@ export interface ImageRegistryOptions {
   retryDelay?: number;
 }
 
-/** What an option is called at the registry client, which says what it may be. */
-const NAMES = {
-  tlsVerify: 'tlsVerify',
-  creds: 'credentials',
-  authFile: 'authFile',
-  certDir: 'certDir',
-  registries: 'registries',
-  retryDelay: 'retryDelay',
-} as const satisfies Record<Exclude<keyof ImageRegistryOptions, 'retry'>, keyof RegistryOptions>;
-
-const KINDS = {
-  flag,
-  text: filled,
-  count: number(0, Number.MAX_SAFE_INTEGER),
-  any: () => undefined,
-  object: credentials,
-} as const;
+/** What an option is called at the registry client, and what it may be. */
+const OPTIONS = {
+  tlsVerify: ['tlsVerify', flag],
+  creds: ['credentials', credentials],
+  authFile: ['authFile', filled],
+  certDir: ['certDir', filled],
+  registries: ['registries', () => undefined],
+  retryDelay: ['retryDelay', number(0, Number.MAX_SAFE_INTEGER)],
+} as const satisfies Record<
+  Exclude<keyof ImageRegistryOptions, 'retry'>,
+  readonly [keyof RegistryOptions, Check]
+>;
+const NAMES = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
 
 /** What each of the options may be. */
-export const REGISTRY_ACCESS: Readonly<Record<keyof ImageRegistryOptions, Check>> = {
-  ...mapNames((name) => KINDS[REGISTRY_OPTIONS[NAMES[name]]]),
+export const REGISTRY_ACCESS: Readonly<Record<string, Check>> = {
+  ...Object.fromEntries(NAMES.map((name) => [name, OPTIONS[name][1]])),
   retry: integer(0, 99),
 };
 
@@ -59,19 +55,11 @@ export function registryOptions(access: ImageRegistryOptions): RegistryOptions {
   const { retry } = access;
   if (retry !== undefined && !Number.isInteger(retry))
     throw new VainaError('ERR_INVALID_OPTION', `retry must be a whole number, not ${retry}`);
-  const given = Object.entries(NAMES).flatMap(([name, theirs]) => {
-    const value = access[name as keyof typeof NAMES];
-    return value === undefined ? [] : [[theirs, value]];
-  });
+  const given = NAMES.filter((name) => access[name] !== undefined);
   return {
-    ...(Object.fromEntries(given) as RegistryOptions),
+    ...(Object.fromEntries(given.map((name) => [OPTIONS[name][0], access[name]])) as RegistryOptions),
     ...(retry !== undefined && { tries: retry + 1 }),
   };
-}
-
-function mapNames<T>(work: (name: keyof typeof NAMES) => T): Record<keyof typeof NAMES, T> {
-  const names = Object.keys(NAMES) as (keyof typeof NAMES)[];
-  return Object.fromEntries(names.map((name) => [name, work(name)])) as Record<keyof typeof NAMES, T>;
 }
 
 function credentials(value: unknown, name: string): void {
