@@ -4,8 +4,8 @@ import { checkOptions } from './lifecycle/check-options.js';
 import { collect, type CollectOptions, type CommandResult } from './lifecycle/collect.js';
 import { filesOf, type Context } from './lifecycle/context.js';
 import { execContainer, type ExecStartOptions } from './lifecycle/exec.js';
-import { inspectContainer } from './lifecycle/inspect.js';
 import type { ContainerInspect } from './lifecycle/inspect-types.js';
+import { jobs } from './lifecycle/jobs.js';
 import { killContainer } from './lifecycle/kill.js';
 import { readLog, type LogEntry, type LogsOptions } from './lifecycle/logs.js';
 import { planOf } from './lifecycle/plan-of.js';
@@ -154,7 +154,7 @@ export class Container implements AsyncDisposable {
 
   /** All that is known of it, in podman's form. */
   async inspect(): Promise<ContainerInspect> {
-    return inspectContainer(this.#context, this.id);
+    return jobs.inspectContainer(this.#context, this.id);
   }
 
   /** The exact steps that a start would take; `formatPlan` prints them. */

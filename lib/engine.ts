@@ -5,25 +5,25 @@ import { Containers, type CreateOptions } from './containers.js';
 import { VainaError } from './errors.js';
 import type { Image } from './image.js';
 import { Images } from './images.js';
-import { checkEngine, type CheckOptions, type Problem } from './lifecycle/check.js';
+import type { CheckOptions, Problem } from './lifecycle/check.js';
 import { checkOptions } from './lifecycle/check-options.js';
 import { closeContainers } from './lifecycle/close.js';
 import type { CollectOptions, CommandResult } from './lifecycle/collect.js';
 import { filesOf, stagingDirectory, type Context } from './lifecycle/context.js';
-import { engineUsage, type DiskUsage } from './lifecycle/disk-usage.js';
-import { examine, type DoctorReport } from './lifecycle/doctor.js';
+import type { DiskUsage } from './lifecycle/disk-usage.js';
+import type { DoctorReport } from './lifecycle/doctor.js';
 import { trustFor, type ImageTrust } from './lifecycle/image-trust.js';
 import { hostFacts } from './lifecycle/host-facts.js';
-import { imageTransport } from './lifecycle/image-transport.js';
 import { engineInfo, type EngineInfo } from './lifecycle/info.js';
+import { jobs } from './lifecycle/jobs.js';
 import { recover } from './lifecycle/recover.js';
-import { repairEngine, type EngineRepairOptions, type RepairReport } from './lifecycle/repair.js';
+import type { EngineRepairOptions, RepairReport } from './lifecycle/repair.js';
 import { runOnce } from './lifecycle/run.js';
 import { Manifests } from './manifests.js';
 import { native } from './native/index.js';
-import { RegistryServer, type RegistryServerOptions } from './registry-server/index.js';
+import type { RegistryServer, RegistryServerOptions } from './registry-server/index.js';
 import { Store } from './store/store.js';
-import { copyImage, type CopyImageOptions, type CopyResult } from './transports/copy-image.js';
+import type { CopyImageOptions, CopyResult } from './transports/copy-image.js';
 import type { ImageStoreTransport } from './transports/store.js';
 
 /** Where an engine keeps its things, and which images it lets in. */
@@ -158,13 +158,13 @@ export class Engine implements AsyncDisposable {
    * this engine.
    */
   get imageStore(): ImageStoreTransport {
-    return imageTransport(this.#context);
+    return jobs.imageTransport(this.#context);
   }
 
   /**
-   * Copies an image from one place to another: {@link copyImage}, with `vaina:NAME` for an image of this engine, and with its trust
+   * Copies an image from one place to another: `copyImage` of `vaina/transports`, with `vaina:NAME` for an image of this engine, and with its trust
    * policy unless the options say another. Podman's store is only read.
-   * @throws as {@link copyImage}
+   * @throws as `copyImage` of `vaina/transports`
    */
   async copy(source: string, destination: string, options: CopyImageOptions = {}): Promise<CopyResult> {
     const { policy, insecurePolicy, registriesDir } = options;
@@ -173,7 +173,7 @@ export class Engine implements AsyncDisposable {
       ...(insecurePolicy !== undefined && { insecurePolicy }),
       ...(registriesDir !== undefined && { registriesDir }),
     });
-    return copyImage(source, destination, { ...options, ...trust, store: this.imageStore });
+    return jobs.copyImage(source, destination, { ...options, ...trust, store: this.imageStore });
   }
 
   /** The host, the store, and the version of the engine. */
@@ -183,7 +183,7 @@ export class Engine implements AsyncDisposable {
 
   /** Looks at all that the engine needs of the host, and says what would mend what is missing. Changes nothing. */
   async doctor(): Promise<DoctorReport> {
-    return examine(this.#context);
+    return jobs.doctor(this.#context);
   }
 
   /**
@@ -194,7 +194,7 @@ export class Engine implements AsyncDisposable {
   registry(options: RegistryServerOptions = {}): RegistryServer {
     const { store } = this.#context;
     if (store.closed) throw new VainaError('ERR_CLOSED', 'the engine was closed');
-    const registry: RegistryServer = new RegistryServer(store, options, () =>
+    const registry: RegistryServer = new jobs.registry.RegistryServer(store, options, () =>
       this.#registries.delete(registry),
     );
     this.#registries.add(registry);
@@ -203,7 +203,7 @@ export class Engine implements AsyncDisposable {
 
   /** What images and containers take on disk. */
   async df(): Promise<DiskUsage> {
-    return engineUsage(this.#context);
+    return jobs.diskUsage(this.#context);
   }
 
   /**
@@ -215,7 +215,7 @@ export class Engine implements AsyncDisposable {
    */
   async check(options: CheckOptions = {}): Promise<Problem[]> {
     checkOptions('check', options);
-    return checkEngine(this.#context, options);
+    return jobs.checkEngine(this.#context, options);
   }
 
   /**
@@ -228,7 +228,7 @@ export class Engine implements AsyncDisposable {
   async repair(options: EngineRepairOptions = {}): Promise<RepairReport> {
     const { fetch: _fetch, ...checked } = options;
     checkOptions('repair', checked);
-    return repairEngine(this.#context, options);
+    return jobs.repairEngine(this.#context, options);
   }
 
   /** Ends the containers that this engine started, but for detached ones, and closes the store. Idempotent. */

@@ -1,11 +1,11 @@
 import { checkOptions } from './lifecycle/check-options.js';
-import { imageDiff, type Change } from './lifecycle/image-diff.js';
-import { imageHistory, type HistoryRow } from './lifecycle/image-history.js';
-import { imageTree, type ImageTree } from './lifecycle/image-tree.js';
-import { inspectImage, type ImageInspect } from './lifecycle/inspect-image.js';
+import type { Change } from './lifecycle/image-diff.js';
+import type { HistoryRow } from './lifecycle/image-history.js';
+import type { ImageTree } from './lifecycle/image-tree.js';
+import type { ImageInspect } from './lifecycle/inspect-image.js';
+import { jobs } from './lifecycle/jobs.js';
 import type { Context } from './lifecycle/context.js';
-import { mountImage, unmountImage } from './lifecycle/mount-image.js';
-import { pushImage, type PushOptions } from './lifecycle/push-image.js';
+import type { PushOptions } from './lifecycle/push-image.js';
 import { removeImage, type RemoveImageResult } from './lifecycle/remove-image.js';
 import { tagImage, untagImage } from './lifecycle/tag-image.js';
 import type { ImageRow } from './store/images.js';
@@ -33,7 +33,7 @@ export class Image {
 
   /** All that is known of it, in podman's form. Throws ERR_NO_SUCH_IMAGE when it was removed. */
   async inspect(): Promise<ImageInspect> {
-    return inspectImage(this.#context, this.id);
+    return jobs.inspectImage(this.#context, this.id);
   }
 
   /**
@@ -56,7 +56,7 @@ export class Image {
 
   /** How it came to be, the newest step first. Throws ERR_NO_SUCH_IMAGE when it was removed. */
   async history(): Promise<HistoryRow[]> {
-    return imageHistory(this.#context, this.id);
+    return jobs.imageHistory(this.#context, this.id);
   }
 
   /**
@@ -66,7 +66,7 @@ export class Image {
    */
   async tree(options: { whatRequires?: boolean } = {}): Promise<ImageTree> {
     checkOptions('imageTree', options);
-    return imageTree(this.#context, this.id, options);
+    return jobs.imageTree(this.#context, this.id, options);
   }
 
   /**
@@ -76,7 +76,7 @@ export class Image {
    */
   async diff(base?: string): Promise<Change[]> {
     const other = base === undefined ? undefined : this.#context.store.images.find(base).image.id;
-    return imageDiff(this.#context, this.id, other);
+    return jobs.imageDiff(this.#context, this.id, other);
   }
 
   /**
@@ -84,7 +84,7 @@ export class Image {
    * @throws ERR_UNSUPPORTED for an ordinary user; ERR_NO_SUCH_IMAGE
    */
   async mount(): Promise<string> {
-    return mountImage(this.#context, this.id);
+    return jobs.mounts.mountImage(this.#context, this.id);
   }
 
   /**
@@ -95,7 +95,7 @@ export class Image {
    */
   async unmount(options: { force?: boolean } = {}): Promise<boolean> {
     checkOptions('unmountImage', options);
-    return unmountImage(this.#context, this.id, options);
+    return jobs.mounts.unmountImage(this.#context, this.id, options);
   }
 
   /**
@@ -106,7 +106,7 @@ export class Image {
   async push(destination?: string, options: PushOptions = {}): Promise<CopyResult> {
     const [name] = this.names;
     const image = name === undefined ? { id: this.id } : { id: this.id, name };
-    return pushImage(this.#context, image, destination, options);
+    return jobs.pushImage(this.#context, image, destination, options);
   }
 
   /**

@@ -5,16 +5,18 @@ import { checkOptions } from './lifecycle/check-options.js';
 import type { Context } from './lifecycle/context.js';
 import type { ChosenImage } from './lifecycle/create.js';
 import { findImage } from './lifecycle/find-image.js';
-import { importImage, type ImportOptions } from './lifecycle/import-image.js';
+import type { ImportOptions } from './lifecycle/import-image.js';
+import { jobs } from './lifecycle/jobs.js';
+import { chooseImage } from './lifecycle/local-image.js';
 import { listImages, type ImageFilter, type ImageSummary } from './lifecycle/list-images.js';
-import { mountedImages, type MountedImage } from './lifecycle/mount-image.js';
-import { pruneImages, type PrunedImage, type PruneImagesOptions } from './lifecycle/prune-images.js';
-import { loadImages, type LoadOptions } from './lifecycle/load-images.js';
-import { pullImage, pullImages, type PullOptions, type PullPolicy } from './lifecycle/pull-image.js';
-import { pushImage, type PushedImage, type PushOptions } from './lifecycle/push-image.js';
-import { scpImage, type ScpOptions } from './lifecycle/scp-image.js';
-import { saveImages, type SavedImage, type SaveOptions } from './lifecycle/save-images.js';
-import { search, type SearchOptions, type SearchResult } from './registry/search.js';
+import type { MountedImage } from './lifecycle/mount-image.js';
+import type { PrunedImage, PruneImagesOptions } from './lifecycle/prune-images.js';
+import type { LoadOptions } from './lifecycle/load-images.js';
+import type { PullOptions, PullPolicy } from './lifecycle/pull-image.js';
+import type { PushedImage, PushOptions } from './lifecycle/push-image.js';
+import type { ScpOptions } from './lifecycle/scp-image.js';
+import type { SavedImage, SaveOptions } from './lifecycle/save-images.js';
+import type { SearchOptions, SearchResult } from './registry/search.js';
 import type { CopyResult } from './transports/copy-image.js';
 
 export type { ImportOptions, LoadOptions, PullOptions, PushOptions, SaveOptions };
@@ -33,7 +35,7 @@ export class Images {
    * is asked; the signatures are kept with the image.
    * @param reference - e.g. `docker.io/library/debian:13`, `host/name@sha256:…`; a name without a registry, as in
    * `debian`, is resolved by the configuration of registries (containers-registries.conf(5)), without one at docker.io;
-   * or a name with a transport ({@link parseImageName}), as in `oci:DIR:NAME`, `docker-archive:FILE`,
+   * or a name with a transport (containers-transports(5)), as in `oci:DIR:NAME`, `docker-archive:FILE`,
    * `containers-storage:NAME`
    * @throws ERR_INVALID_REFERENCE, ERR_NO_SUCH_IMAGE, ERR_UNAUTHORIZED, ERR_REGISTRY, ERR_REGISTRY_UNREACHABLE,
    * ERR_REGISTRY_BLOCKED, ERR_SHORT_NAME, ERR_POLICY_REJECTED, ERR_DIGEST_MISMATCH, ERR_INVALID_LAYER,
@@ -43,7 +45,7 @@ export class Images {
   async pull(reference: string, options: PullOptions & { allTags: true }): Promise<Image[]>;
   async pull(reference: string, options?: PullOptions): Promise<Image>;
   async pull(reference: string, options: PullOptions = {}): Promise<Image | Image[]> {
-    const pulled = await pullImages(this.#context, reference, options);
+    const pulled = await jobs.pulls.pullImages(this.#context, reference, options);
     const images = pulled.map(({ row }) => new Image(this.#context, row));
     return options.allTags === true ? images : (images[0] as Image);
   }
@@ -52,13 +54,13 @@ export class Images {
    * Copies an image of the store to a registry, or to another place. Blobs that are there are not moved, and those that the
    * registry has in another repository of the image are mounted. Layers that are not compressed are compressed for a registry.
    * @param image - a name, an id, or an {@link Image}
-   * @param destination - a name with a transport ({@link parseImageName}), or one of a registry. Default: the name of the image
+   * @param destination - a name with a transport (containers-transports(5)), or one of a registry. Default: the name of the image
    * @throws ERR_NO_SUCH_IMAGE; ERR_INVALID_REFERENCE, also for an image without a name and a destination; ERR_UNAUTHORIZED,
    * ERR_REGISTRY, ERR_REGISTRY_UNREACHABLE; ERR_UNSUPPORTED for what the destination cannot hold, and for podman's store;
    * the reason of `signal`
    */
   async push(image: string | Image, destination?: string, options: PushOptions = {}): Promise<CopyResult> {
-    return pushImage(this.#context, await this.#pushed(image), destination, options);
+    return jobs.pushImage(this.#context, await this.#pushed(image), destination, options);
   }
 
   /**
@@ -77,7 +79,7 @@ export class Images {
     const all = typeof images === 'string' || images instanceof Image ? [images] : images;
     const saved: SavedImage[] = [];
     for (const image of all) saved.push(await this.#saved(image));
-    await saveImages(this.#context, saved, target, options);
+    await jobs.saveImages(this.#context, saved, target, options);
   }
 
   /**
@@ -88,7 +90,7 @@ export class Images {
    * images before the one that failed are there
    */
   async load(source: string | Readable, options: LoadOptions = {}): Promise<Image[]> {
-    const rows = await loadImages(this.#context, source, options);
+    const rows = await jobs.loadImages(this.#context, source, options);
     return rows.map((row) => new Image(this.#context, row));
   }
 
@@ -104,7 +106,7 @@ export class Images {
    * ERR_HOST_UNSUPPORTED for a program that is not there; ERR_PEER_FAILED with what the program said last
    */
   async scp(source: string, destination?: string, options: ScpOptions = {}): Promise<string[]> {
-    return scpImage(this.#context, source, destination, options);
+    return jobs.scpImage(this.#context, source, destination, options);
   }
 
   /**
@@ -114,7 +116,7 @@ export class Images {
    * @throws ERR_NO_SUCH_PATH, ERR_INVALID_OPTION for a change that is none, ERR_INVALID_REFERENCE, ERR_INVALID_LAYER
    */
   async import(source: string | Readable, options: ImportOptions = {}): Promise<Image> {
-    return new Image(this.#context, await importImage(this.#context, source, options));
+    return new Image(this.#context, await jobs.importImage(this.#context, source, options));
   }
 
   /**
@@ -144,7 +146,7 @@ export class Images {
    * @throws as {@link search}
    */
   async search(term: string, options: SearchOptions = {}): Promise<SearchResult[]> {
-    return search(term, options);
+    return jobs.search(term, options);
   }
 
   /** Images, newest first. */
@@ -159,12 +161,12 @@ export class Images {
    */
   async prune(options: PruneImagesOptions = {}): Promise<PrunedImage[]> {
     checkOptions('pruneImages', options);
-    return pruneImages(this.#context, options);
+    return jobs.pruneImages(this.#context, options);
   }
 
   /** The images that are mounted by {@link Image.mount}. */
   async mounted(): Promise<MountedImage[]> {
-    return mountedImages(this.#context);
+    return jobs.mounts.mountedImages(this.#context);
   }
 
   /**
@@ -181,7 +183,7 @@ export class Images {
         'pullOptions have no policy and no allTags: pull is the policy',
       );
     }
-    const { row, name } = await pullImage(this.#context, image, { ...options, policy });
+    const { row, name } = await chooseImage(this.#context, image, { ...options, policy });
     return { row, name: name ?? row.names[0] ?? row.id };
   }
 

@@ -23,7 +23,7 @@ export {
 export { Manifests, type CreateListOptions } from './manifests.js';
 export { ERROR_CODES, VainaError, type ErrorCode, type ErrorDetails } from './errors.js';
 
-export { PROBLEM_KINDS, type CheckOptions, type Problem, type ProblemKind } from './lifecycle/check.js';
+export { PROBLEM_KINDS, type CheckOptions, type Problem, type ProblemKind } from './store/check/problem.js';
 export type { DigestAlgorithm } from './oci/digest.js';
 export type { SharedLock } from './transports/containers-storage/source.js';
 export type { CollectOptions, CommandResult } from './lifecycle/collect.js';
@@ -66,16 +66,6 @@ export type {
   Signature,
   TransferOptions,
 } from './oci/types.js';
-export {
-  getLogin,
-  login,
-  logout,
-  logoutAll,
-  verifyLogin,
-  type AuthFileOptions,
-  type LoginOptions,
-  type LoginResult,
-} from './registry/login.js';
 export type { Credentials, RegistryOptions } from './registry/options.js';
 export type {
   RegistriesConfig,
@@ -83,88 +73,17 @@ export type {
   RegistryRule,
   ShortNameMode,
 } from './registry/registries-conf.js';
-export {
-  search,
-  searchRegistries,
-  type SearchFilter,
-  type SearchOptions,
-  type SearchResult,
-} from './registry/search.js';
-export {
-  resolveShortName,
-  type ChooseShortName,
-  type ResolvedName,
-  type ShortNameOptions,
-} from './registry/short-names.js';
-export {
-  RegistryServer,
-  type ListeningRegistry,
-  type RegistryAccess,
-  type RegistryAction,
-  type RegistryAuthorize,
-  type RegistryChallenge,
-  type RegistryListenOptions,
-  type RegistryServerOptions,
-  type RegistryUpstream,
-} from './registry-server/index.js';
-export { evaluatePolicy, type PolicySubject } from './signature/evaluate.js';
-export type { GpgOptions, Keyring, VerifiedMessage } from './signature/gpg.js';
-export { withKeyring } from './signature/gpg.js';
-export {
-  policyVerifier,
-  signer,
-  type PolicyVerifierOptions,
-  type SignerOptions,
-  type UnverifiedManifest,
-} from './signature/hooks.js';
-export type { SignedIdentity } from './signature/identity.js';
-export {
-  createLookaside,
-  type HttpGetter,
-  type LookasideOptions,
-  type LookasideStorage,
-} from './signature/lookaside.js';
-export { readPolicy, type PolicyFile, type PolicyFileOptions } from './signature/policy-file.js';
-export { checkPolicy, parsePolicy, type Policy } from './signature/policy.js';
-export { readPublicKey } from './signature/public-key.js';
-export type { RegistriesDOptions } from './signature/registries-d.js';
 export type {
-  PolicyRequirement,
-  SignedByRequirement,
-  SigstoreSignedRequirement,
-} from './signature/requirements.js';
-export { pathScopes, referenceScopes, storageScopes } from './signature/scopes.js';
-export { generateSigstoreKey, type SigstoreKeyPair } from './signature/sigstore-key.js';
-export {
-  signSigstore,
-  verifySigstore,
-  type SigstoreSignature,
-  type SigstoreSignOptions,
-  type VerifiedSigstore,
-} from './signature/sigstore.js';
-export {
-  signSimple,
-  verifySimple,
-  type Expectation,
-  type SimpleSignature,
-  type SimpleSignOptions,
-  type VerifiedSignature,
-} from './signature/simple.js';
-export {
-  standaloneSign,
-  standaloneVerify,
-  type StandaloneSignKey,
-  type StandaloneVerified,
-  type StandaloneVerifyKey,
-} from './signature/standalone.js';
-export {
-  setTrust,
-  showTrust,
-  type SetTrustOptions,
-  type ShownTrust,
-  type ShowTrustOptions,
-  type TrustRow,
-} from './signature/trust.js';
+  RegistryServer,
+  ListeningRegistry,
+  RegistryAccess,
+  RegistryAction,
+  RegistryAuthorize,
+  RegistryChallenge,
+  RegistryListenOptions,
+  RegistryServerOptions,
+  RegistryUpstream,
+} from './registry-server/index.js';
 export { formatPlan } from './spec/explain.js';
 export type { ContainerOptions, ExecOptions } from './spec/options.js';
 export {
@@ -176,42 +95,3 @@ export {
   type StepDefinition,
   type StepName,
 } from './spec/steps.js';
-export {
-  copyImage,
-  type CopyCommonOptions,
-  type CopyImageOptions,
-  type CopyResult,
-  type CopyStage,
-} from './transports/copy-image.js';
-export { deleteImage, type DeleteImageOptions } from './transports/delete-image.js';
-export { manifestDigest } from './transports/digest.js';
-export {
-  inspectImage,
-  type InspectedConfig,
-  type InspectedLayer,
-  type InspectImageOptions,
-  type RemoteInspect,
-} from './transports/inspect-image.js';
-export { listTags, type ListTagsOptions, type TagList } from './transports/list-tags.js';
-export {
-  formatImageName,
-  parseImageName,
-  type ImageName,
-  type StorageSpecifier,
-  type TransportName,
-} from './transports/name.js';
-export { openSink, openSource, type SinkOptions, type SourceOptions } from './transports/open.js';
-export type { EndOptions, PlatformOptions, TransportOptions } from './transports/options.js';
-export { signImage, type MadeSignature, type SignImageOptions } from './transports/sign-image.js';
-export type { ImageStoreTransport } from './transports/store.js';
-export {
-  syncImages,
-  type FailedImage,
-  type SyncedImage,
-  type SyncEvent,
-  type SyncFrom,
-  type SyncOptions,
-  type SyncResult,
-  type SyncTo,
-} from './transports/sync-images.js';
-export type { TrustOptions } from './transports/trust.js';

@@ -3,17 +3,9 @@ import type { Context } from './lifecycle/context.js';
 import { VainaError } from './errors.js';
 import { checkOptions } from './lifecycle/check-options.js';
 import { localName } from './lifecycle/image-names.js';
-import { imageTransport } from './lifecycle/image-transport.js';
-import {
-  addToList,
-  annotateList,
-  removeFromList,
-  removeList,
-  untagList,
-  type ListAddOptions,
-  type ListEntryOptions,
-} from './lifecycle/manifest-lists.js';
-import { copyImage, type CopyImageOptions, type CopyResult } from './transports/copy-image.js';
+import { jobs } from './lifecycle/jobs.js';
+import type { ListAddOptions, ListEntryOptions } from './lifecycle/manifest-lists.js';
+import type { CopyImageOptions, CopyResult } from './transports/copy-image.js';
 import { hasTransport } from './transports/name.js';
 import type { ImageSource, Index } from './oci/types.js';
 
@@ -61,12 +53,12 @@ export class ManifestList {
    */
   async add(image: string | ImageSource, options: ListAddOptions = {}): Promise<string[]> {
     checkOptions('listAdd', options);
-    return addToList(this.#context, this.id, image, options);
+    return jobs.manifestLists.addToList(this.#context, this.id, image, options);
   }
 
   /** Takes the entry with this digest out. Throws ERR_NO_SUCH_IMAGE when there is none. */
   async remove(digest: string): Promise<void> {
-    await removeFromList(this.#context, this.id, digest);
+    await jobs.manifestLists.removeFromList(this.#context, this.id, digest);
   }
 
   /**
@@ -76,7 +68,7 @@ export class ManifestList {
    */
   async annotate(digest: string | undefined, options: ListEntryOptions): Promise<void> {
     checkOptions('listAnnotate', options);
-    await annotateList(this.#context, this.id, digest, options);
+    await jobs.manifestLists.annotateList(this.#context, this.id, digest, options);
   }
 
   /** The index. Throws ERR_NO_SUCH_IMAGE when it was removed. */
@@ -91,9 +83,9 @@ export class ManifestList {
 
   /**
    * Copies it to another place, with all its images.
-   * @param destination - with its transport, as for {@link copyImage}; without one, in a registry. Default: the registry
+   * @param destination - with its transport, as for `copyImage` of `vaina/transports`; without one, in a registry. Default: the registry
    * of its first name
-   * @throws ERR_NO_SUCH_IMAGE when it was removed; ERR_INVALID_OPTION; as {@link copyImage}
+   * @throws ERR_NO_SUCH_IMAGE when it was removed; ERR_INVALID_OPTION; as `copyImage` of `vaina/transports`
    */
   async push(destination?: string, options: ListPushOptions = {}): Promise<CopyResult> {
     const given = Object.keys(options).find((name) => FOREIGN.has(name));
@@ -106,10 +98,10 @@ export class ManifestList {
         'a manifest list without a name is pushed only where a destination is given',
       );
     }
-    return copyImage(`vaina:${this.id}`, hasTransport(to) ? to : `docker://${to}`, {
+    return jobs.copyImage(`vaina:${this.id}`, hasTransport(to) ? to : `docker://${to}`, {
       ...copy,
       multiArch: all ? 'all' : 'index-only',
-      store: imageTransport(this.#context),
+      store: jobs.imageTransport(this.#context),
     });
   }
 
@@ -124,11 +116,11 @@ export class ManifestList {
    * @throws ERR_NO_SUCH_IMAGE when it does not have this name
    */
   async untag(name?: string): Promise<void> {
-    await untagList(this.#context, this.id, name);
+    await jobs.manifestLists.untagList(this.#context, this.id, name);
   }
 
   /** Removes it with its names, and the images that came with it and have no name of their own. */
   async delete(): Promise<RemoveImageResult> {
-    return removeList(this.#context, this.id);
+    return jobs.manifestLists.removeList(this.#context, this.id);
   }
 }

@@ -1,7 +1,7 @@
 import { checkOptions } from './lifecycle/check-options.js';
 import type { Context } from './lifecycle/context.js';
 import { localName } from './lifecycle/image-names.js';
-import { createList } from './lifecycle/manifest-lists.js';
+import { jobs } from './lifecycle/jobs.js';
 import type { ImageRegistryOptions } from './lifecycle/image-registry-options.js';
 import { ManifestList } from './manifest-list.js';
 
@@ -41,7 +41,10 @@ export class Manifests {
       ...(amend === undefined ? {} : { amend }),
       ...(annotations === undefined ? {} : { annotations }),
     };
-    const list = new ManifestList(this.#context, await createList(this.#context, localName(name), create));
+    const list = new ManifestList(
+      this.#context,
+      await jobs.manifestLists.createList(this.#context, localName(name), create),
+    );
     for (const image of images) await list.add(image, add);
     return list;
   }

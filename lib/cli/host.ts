@@ -44,7 +44,7 @@ export function processHost(): Host {
     env: process.env,
     now: () => new Date(),
     open,
-    jobs: () => library(),
+    jobs,
     write,
     isTerminal: (fd) => isatty(fd),
     stdin: () => process.stdin,
@@ -69,10 +69,27 @@ async function open(options: StoreOptions): Promise<Library> {
   return library().Engine.open(options);
 }
 
-/** Only what needs the library pays for loading it: --help does not. */
+// Only what needs a part of the library pays for loading it: --help needs none.
+/* eslint-disable @typescript-eslint/no-require-imports */
 function library(): typeof import('../index.js') {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
   return require('../index.js') as typeof import('../index.js');
+}
+
+function registry(): typeof import('../registry/index.js') {
+  return require('../registry/index.js') as typeof import('../registry/index.js');
+}
+
+function signature(): typeof import('../signature/index.js') {
+  return require('../signature/index.js') as typeof import('../signature/index.js');
+}
+
+function transports(): typeof import('../transports/index.js') {
+  return require('../transports/index.js') as typeof import('../transports/index.js');
+}
+/* eslint-enable @typescript-eslint/no-require-imports */
+
+function jobs(): LibraryJobs {
+  return { ...registry(), ...transports(), ...signature() };
 }
 
 function setRaw(on: boolean): void {

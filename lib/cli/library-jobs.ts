@@ -1,4 +1,4 @@
-import type { ImageStoreTransport } from '../index.js';
+import type { ImageStoreTransport } from '../transports/index.js';
 import type { LibraryRegistries, Progress } from './library.js';
 
 /** How to reach a registry, a daemon or a layout. */

@@ -1,9 +1,9 @@
 import { VainaError } from '../errors.js';
 import { formatReference, isShortName } from '../oci/reference.js';
 import type { RegistriesConfig } from '../registry/registries-conf.js';
-import { localCandidates } from '../registry/short-names.js';
 import type { FoundImage } from '../store/images.js';
 import type { Context } from './context.js';
+import { jobs } from './jobs.js';
 
 /**
  * The image of a name or id; a short name also by its alias and the search registries.
@@ -19,7 +19,7 @@ export async function findImage(
     return images.find(nameOrId);
   } catch (error) {
     if (!VainaError.is(error, 'ERR_NO_SUCH_IMAGE') || !mayBeShort(nameOrId)) throw error;
-    for (const candidate of await localCandidates(nameOrId, config === undefined ? {} : { config })) {
+    for (const candidate of await jobs.localCandidates(nameOrId, config === undefined ? {} : { config })) {
       try {
         return images.find(formatReference(candidate));
       } catch (missing) {

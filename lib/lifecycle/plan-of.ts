@@ -2,6 +2,7 @@ import type { OciSeccomp, OciSpec } from '../spec/oci-spec.js';
 import { compilePlan } from '../spec/plan.js';
 import type { LaunchPolicy } from '../spec/policy.js';
 import { seccompProgram } from '../spec/seccomp-program.js';
+import { rangeFilter } from '../spec/seccomp-ranges.js';
 import type { Plan } from '../spec/steps.js';
 import type { Entry } from './catalogue.js';
 import type { Context } from './context.js';
@@ -48,7 +49,7 @@ export function seccompFilter(context: Context, profile: OciSeccomp | undefined)
   );
   let filter = context.seccomp.get(key);
   if (!filter) {
-    filter = context.native.compileSeccomp(seccompProgram(profile));
+    filter = rangeFilter(context.native.compileSeccomp(seccompProgram(profile)));
     context.seccomp.set(key, filter);
   }
   context.filters.set(profile, filter);

@@ -1,7 +1,6 @@
 import { VainaError } from '../errors.js';
-import { parsePlatformName, platformRuns } from '../oci/platform.js';
 import { formatReference, parseReference, repositoryOf, type Reference } from '../oci/reference.js';
-import type { ImageSource, Platform, TransferOptions } from '../oci/types.js';
+import type { ImageSource, TransferOptions } from '../oci/types.js';
 import { listTags } from '../registry/list.js';
 import {
   firstCandidate,
@@ -17,10 +16,10 @@ import { verifierOf } from '../transports/trust.js';
 import { checkOptions } from './check-options.js';
 import type { Context } from './context.js';
 import { publishImage } from './events.js';
-import { findImage } from './find-image.js';
 import { localName } from './image-names.js';
 import { trustFor, type ImageTrust } from './image-trust.js';
 import { openImages } from './load-images.js';
+import { foundAs, localImage, platformOf } from './local-image.js';
 import { registryOptions, type ImageRegistryOptions } from './image-registry-options.js';
 import { takeImage } from './take-image.js';
 
@@ -152,26 +151,6 @@ async function byPolicy(
     // What the policy of the host rejects is no failure of the registry.
     if (!local || VainaError.is(error, 'ERR_POLICY_REJECTED')) throw error;
     return foundAs(local, text);
-  }
-}
-
-function foundAs({ image, name }: FoundImage, text: string): PulledImage {
-  return { row: image, name: name ?? image.names[0] ?? text };
-}
-
-/** The image of the store that is meant, if it is there and for the platform that is wanted. */
-async function localImage(
-  context: Context,
-  text: string,
-  { registries, platform }: PullOptions,
-): Promise<FoundImage | undefined> {
-  try {
-    const found = await findImage(context, text, registries);
-    const wanted = platformOf(platform);
-    return wanted === undefined || platformRuns(found.image.config, wanted) ? found : undefined;
-  } catch (error) {
-    if (VainaError.is(error, 'ERR_NO_SUCH_IMAGE')) return undefined;
-    throw error;
   }
 }
 
@@ -307,10 +286,6 @@ async function take(
     publishImage('pull-error', '', { name: formatImageName(from), error });
     throw error;
   }
-}
-
-function platformOf(platform: string | undefined): Platform | undefined {
-  return platform === undefined ? undefined : parsePlatformName(platform);
 }
 
 function invalid(message: string): VainaError {

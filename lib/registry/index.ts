@@ -43,3 +43,26 @@ export { referrers, type ReferrersOptions } from './referrers.js';
 export { registrySink } from './sink.js';
 export { registrySource } from './source.js';
 export type { Answer, Method } from './transport.js';
+export {
+  getLogin,
+  login,
+  logout,
+  logoutAll,
+  verifyLogin,
+  type AuthFileOptions,
+  type LoginOptions,
+  type LoginResult,
+} from './login.js';
+export {
+  search,
+  searchRegistries,
+  type SearchFilter,
+  type SearchOptions,
+  type SearchResult,
+} from './search.js';
+export {
+  resolveShortName,
+  type ChooseShortName,
+  type ResolvedName,
+  type ShortNameOptions,
+} from './short-names.js';

@@ -5,30 +5,28 @@ import { VainaError } from '../errors.js';
 import type { Native } from '../native/types.js';
 import type { DigestAlgorithm } from '../oci/digest.js';
 import type { ImageSource } from '../oci/types.js';
-import { checkStore } from './check/check.js';
 import type { CheckOptions, Problem } from './check/problem.js';
-import { type Repair, type RepairOptions, repairStore } from './check/repair.js';
+import type { Repair, RepairOptions } from './check/repair.js';
 import { Containers } from './containers.js';
 import { Content } from './content.js';
 import { Database, sqlFailure } from './database.js';
 import { sweepUnreferenced } from './garbage.js';
 import { type ImageRow, Images } from './images.js';
-import { importArchive, type ImportOptions } from './import.js';
+import type { ImportOptions } from './import.js';
 import { ioFailure } from './io-failure.js';
+import { jobs } from './jobs.js';
 import { Layers } from './layers.js';
-import { writeLayout } from './layout.js';
 import { deleteList, Lists, type NewList, writeList } from './lists.js';
 import { type Lock, Locks } from './locks.js';
-import { type PackedLayer, packLayer, type PackLayerOptions } from './pack-layer.js';
+import type { PackedLayer, PackLayerOptions } from './pack-layer.js';
 import type { StoreParts } from './parts.js';
 import { StorePaths } from './paths.js';
 import { migrate } from './schema.js';
 import { Reserve } from './reserve.js';
 import { Session } from './session.js';
 import { RegistryCatalogue } from './registry-catalogue.js';
-import { type SinkOptions, StoreSink } from './sink.js';
-import { StoreSource } from './source.js';
-import { Upload } from './upload.js';
+import type { SinkOptions, StoreSink } from './sink.js';
+import type { Upload } from './upload.js';
 import { withWorker } from './with-worker.js';
 import type { StorageMaps } from './worker-plan.js';
 import type { StorageWorker } from './worker.js';
@@ -152,12 +150,12 @@ export class Store implements AsyncDisposable {
 
   /** Takes an image in. The sink is for one image and must be closed. */
   sink(options: SinkOptions = {}): StoreSink {
-    return new StoreSink(this.#parts, options);
+    return new jobs.StoreSink(this.#parts, options);
   }
 
   /** Begins to take in a blob of which nothing is known yet. It must be committed or closed. */
   async upload(algorithm: DigestAlgorithm = 'sha256'): Promise<Upload> {
-    return Upload.open(this.#parts, algorithm);
+    return jobs.Upload.open(this.#parts, algorithm);
   }
 
   /** Keeps garbage from being collected: what is here stays until somebody refers to it. */
@@ -171,7 +169,7 @@ export class Store implements AsyncDisposable {
    * @throws VainaError `ERR_NO_SUCH_IMAGE`
    */
   source(imageId: string): ImageSource {
-    return new StoreSource(this.#image(imageId), this.content);
+    return new jobs.StoreSource(this.#image(imageId), this.content);
   }
 
   /** Makes an image of one layer out of an archive of a root file system. */
@@ -181,7 +179,7 @@ export class Store implements AsyncDisposable {
       ...(name === undefined ? {} : { names: [name] }),
       ...(signal ? { signal } : {}),
     });
-    return this.#image(await importArchive(sink, content, options));
+    return this.#image(await jobs.importArchive(sink, content, options));
   }
 
   /**
@@ -196,7 +194,7 @@ export class Store implements AsyncDisposable {
    * `ERR_HOST_UNSUPPORTED` when this host cannot write zstd
    */
   async packLayer(directory: string, options: PackLayerOptions = {}): Promise<PackedLayer | undefined> {
-    return packLayer(this.#parts, directory, this.rootless, options);
+    return jobs.packLayer(this.#parts, directory, this.rootless, options);
   }
 
   /**
@@ -254,7 +252,7 @@ export class Store implements AsyncDisposable {
   /** Gives out a manifest list with all that the store has of it. */
   listSource(id: string): ImageSource {
     const list = this.lists.require(id);
-    return new StoreSource({ id, digest: list.digest, names: list.names }, this.content);
+    return new jobs.StoreSource({ id, digest: list.digest, names: list.names }, this.content);
   }
 
   /**
@@ -285,12 +283,12 @@ export class Store implements AsyncDisposable {
 
   /** Looks for damage; see {@link checkStore}. */
   async check(options: CheckOptions = {}): Promise<Problem[]> {
-    return checkStore(this.#parts, options);
+    return jobs.checkStore(this.#parts, options);
   }
 
   /** Mends what {@link Store.check} has found; see {@link repairStore}. */
   async repair(problems: readonly Problem[], options: RepairOptions = {}): Promise<Repair[]> {
-    return repairStore(this.#parts, problems, options);
+    return jobs.repairStore(this.#parts, problems, options);
   }
 
   /** Runs a function with a storage worker: a process that may write trees with the ids of the user's namespace. */
@@ -379,7 +377,7 @@ export class Store implements AsyncDisposable {
 
   async #writeLayout(): Promise<void> {
     await using _lock = await this.#storeLocks.acquire(LAYOUT);
-    writeLayout(this.#database, this.#paths, this.#session, this.native);
+    jobs.writeLayout(this.#database, this.#paths, this.#session, this.native);
   }
 }
 

@@ -4,6 +4,8 @@ import { native } from '../../lib/native/index.js';
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from '../../lib/spec/capabilities.js';
 import { defaultSeccomp } from '../../lib/spec/seccomp.js';
 import { seccompProgram } from '../../lib/spec/seccomp-program.js';
+import { rangeFilter } from '../../lib/spec/seccomp-ranges.js';
+import { runFilter } from '../support/bpf.js';
 import { verdict } from '../unit/spec/seccomp-verdict.js';
 
 const X86_64 = 0xc000003e;
@@ -23,30 +25,9 @@ const ANSWERS: Record<number, string> = {
 const YOUNG = ['cachestat', 'fchmodat2', 'map_shadow_stack', 'futex_wake', 'futex_wait', 'futex_requeue'];
 const FIRST_YOUNG = 451;
 
-/** Runs a classic BPF program over struct seccomp_data, as the kernel does. */
 function run(filter: Buffer, arch: number, nr: number, args: readonly bigint[] = []): string {
-  const data = Buffer.alloc(64);
-  data.writeUInt32LE(nr >>> 0, 0);
-  data.writeUInt32LE(arch, 4);
-  args.forEach((value, index) => data.writeBigUInt64LE(value, 16 + index * 8));
-  let accumulator = 0;
-  for (let at = 0; ; at++) {
-    const code = filter.readUInt16LE(at * 8);
-    const [jumpTrue = 0, jumpFalse = 0] = [filter[at * 8 + 2], filter[at * 8 + 3]];
-    const k = filter.readUInt32LE(at * 8 + 4);
-    const jump = (taken: boolean): void => {
-      at += taken ? jumpTrue : jumpFalse;
-    };
-    if (code === 0x20) accumulator = data.readUInt32LE(k);
-    else if (code === 0x54) accumulator = (accumulator & k) >>> 0;
-    else if (code === 0x05) at += k;
-    else if (code === 0x15) jump(accumulator === k);
-    else if (code === 0x25) jump(accumulator > k);
-    else if (code === 0x35) jump(accumulator >= k);
-    else if (code === 0x45) jump((accumulator & k) !== 0);
-    else if (code === 0x06) return ANSWERS[k] ?? `0x${k.toString(16)}`;
-    else throw new Error(`unexpected opcode 0x${code.toString(16)}`);
-  }
+  const answer = runFilter(filter, arch, nr, args);
+  return ANSWERS[answer] ?? `0x${answer.toString(16)}`;
 }
 
 /** Number → name, from the kernel's headers. */
@@ -75,9 +56,39 @@ describe('the compiled default seccomp filter', function () {
         verdict(section, name),
         ...(YOUNG.includes(name) ? ['ENOSYS'] : []),
       ];
+      let compiled: Buffer;
       let filter: Buffer;
       before(() => {
-        filter = native().compileSeccomp(seccompProgram(section));
+        compiled = native().compileSeccomp(seccompProgram(section));
+        filter = rangeFilter(compiled);
+      });
+
+      it('is a third of what libseccomp writes, and says the same of any call', () => {
+        expect(filter.length).to.be.below(compiled.length / 3);
+        const corners = [
+          0n,
+          1n,
+          2n,
+          16n,
+          38n,
+          40n,
+          0x7e020000n,
+          0xffffffffn,
+          0x1_0000_0010n,
+          0xffff_ffff_ffff_ffffn,
+        ];
+        for (const arch of [X86_64, I386, 0xc00000b7, 0]) {
+          for (let number = 0; number < 1100; number++) {
+            for (const high of [0, X32, 0x7ffffc00, 0xfffffb00]) {
+              const nr = (high + number) >>> 0;
+              for (const value of high === 0 ? corners : corners.slice(0, 1)) {
+                const args = corners.map((corner) => (corner + value) & 0xffff_ffff_ffff_ffffn).slice(0, 6);
+                if (runFilter(filter, arch, nr, args) !== runFilter(compiled, arch, nr, args))
+                  expect.fail(`${arch} ${nr} ${args.join()}`);
+              }
+            }
+          }
+        }
       });
 
       it('says of every 64-bit call what the rules say', () => {
