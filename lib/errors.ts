@@ -39,6 +39,7 @@ const CODES = {
     'a name without a registry fits none or several, and nobody can be asked which one is meant',
   ERR_TIMEOUT: 'an operation took longer than it was given',
   ERR_COMMAND_FAILED: 'a command in a container ended with a status other than zero',
+  ERR_PEER_FAILED: 'another program that was asked to do its part ended with a status other than zero',
   ERR_INTERNAL: 'the engine contradicts itself; please report it',
 } as const;
 

@@ -1,14 +1,13 @@
 import { checkOptions } from './lifecycle/check-options.js';
 import type { Change } from './lifecycle/image-diff.js';
 import type { HistoryRow } from './lifecycle/image-history.js';
-import { localName } from './lifecycle/image-names.js';
 import type { ImageTree } from './lifecycle/image-tree.js';
 import type { ImageInspect } from './lifecycle/inspect-image.js';
 import { jobs } from './lifecycle/jobs.js';
 import type { Context } from './lifecycle/context.js';
 import type { PushOptions } from './lifecycle/push-image.js';
 import { removeImage, type RemoveImageResult } from './lifecycle/remove-image.js';
-import { VainaError } from './errors.js';
+import { tagImage, untagImage } from './lifecycle/tag-image.js';
 import type { ImageRow } from './store/images.js';
 import type { CopyResult } from './transports/copy-image.js';
 
@@ -43,7 +42,7 @@ export class Image {
    * @throws ERR_INVALID_REFERENCE, ERR_NO_SUCH_IMAGE
    */
   async tag(name: string): Promise<void> {
-    await this.#context.store.images.tag(this.id, localName(name));
+    await tagImage(this.#context, this.id, name);
   }
 
   /**
@@ -52,18 +51,7 @@ export class Image {
    * @throws ERR_NO_SUCH_IMAGE when it does not have this name
    */
   async untag(name?: string): Promise<void> {
-    const { images } = this.#context.store;
-    if (name === undefined) {
-      for (const one of images.get(this.id)?.names ?? []) await images.untag(one);
-      return;
-    }
-    const found = images.find(name);
-    if (found.image.id !== this.id || found.name === undefined) {
-      throw new VainaError('ERR_NO_SUCH_IMAGE', `${name} is no name of the image ${this.id}`, {
-        subject: name,
-      });
-    }
-    await images.untag(found.name);
+    await untagImage(this.#context, this.id, name);
   }
 
   /** How it came to be, the newest step first. Throws ERR_NO_SUCH_IMAGE when it was removed. */

@@ -14,6 +14,7 @@ import type { PrunedImage, PruneImagesOptions } from './lifecycle/prune-images.j
 import type { LoadOptions } from './lifecycle/load-images.js';
 import type { PullOptions, PullPolicy } from './lifecycle/pull-image.js';
 import type { PushedImage, PushOptions } from './lifecycle/push-image.js';
+import type { ScpOptions } from './lifecycle/scp-image.js';
 import type { SavedImage, SaveOptions } from './lifecycle/save-images.js';
 import type { SearchOptions, SearchResult } from './registry/search.js';
 import type { CopyResult } from './transports/copy-image.js';
@@ -31,7 +32,7 @@ export class Images {
 
   /**
    * Pulls an image from its registry, or from another place. What the store has already is not moved again. The trust policy
-   * is asked; the signatures themselves are not kept.
+   * is asked; the signatures are kept with the image.
    * @param reference - e.g. `docker.io/library/debian:13`, `host/name@sha256:…`; a name without a registry, as in
    * `debian`, is resolved by the configuration of registries (containers-registries.conf(5)), without one at docker.io;
    * or a name with a transport (containers-transports(5)), as in `oci:DIR:NAME`, `docker-archive:FILE`,
@@ -91,6 +92,21 @@ export class Images {
   async load(source: string | Readable, options: LoadOptions = {}): Promise<Image[]> {
     const rows = await jobs.loadImages(this.#context, source, options);
     return rows.map((row) => new Image(this.#context, row));
+  }
+
+  /**
+   * Copies an image between the stores of users, machines and engines (podman-image-scp(1)): an archive goes through a pipe
+   * from the engine that has the image to the one that gets it. A place is `[USER@]HOST[:PORT]::`, which `ssh` is asked for, or
+   * `[USER@]localhost::`, the store of this or, for root, of another user. The trust policy is asked by the engine that gets it.
+   * @param source - a name or id, or `PLACE::NAME`
+   * @param destination - `PLACE::`. Default: this store
+   * @returns the names that the image has where it came to, as the engine there says them
+   * @throws ERR_INVALID_OPTION, also for another name at the destination, which it cannot get; ERR_NO_SUCH_IMAGE;
+   * ERR_PERMISSION for the store of another user; ERR_NO_SUCH_USER; ERR_UNSUPPORTED for the path of a socket;
+   * ERR_HOST_UNSUPPORTED for a program that is not there; ERR_PEER_FAILED with what the program said last
+   */
+  async scp(source: string, destination?: string, options: ScpOptions = {}): Promise<string[]> {
+    return jobs.scpImage(this.#context, source, destination, options);
   }
 
   /**

@@ -12,6 +12,8 @@ export {
 } from './images.js';
 export type { ImageTrust } from './lifecycle/image-trust.js';
 export type { ImageRegistryOptions } from './lifecycle/image-registry-options.js';
+export type { ScpOptions } from './lifecycle/scp-image.js';
+export type { StoreEngine } from './lifecycle/scp-place.js';
 export {
   ManifestList,
   type ListAddOptions,

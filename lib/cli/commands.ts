@@ -217,6 +217,32 @@ const imageUnmount: Entry = {
   load: () => (require('./image/mount.js') as typeof import('./image/mount.js')).unmount,
   aliases: ['umount'],
 };
+const imageScp: Entry = {
+  name: 'scp',
+  summary: 'Securely copy images',
+  load: () => (require('./image/scp.js') as typeof import('./image/scp.js')).scp,
+};
+const imageSign: Entry = {
+  name: 'sign',
+  summary: 'Sign an image',
+  load: () => (require('./image/sign.js') as typeof import('./image/sign.js')).sign,
+};
+const imageTrust: Entry = {
+  name: 'trust',
+  summary: 'Manage container image trust policy',
+  commands: [
+    {
+      name: 'set',
+      summary: 'Set default trust policy or a new trust policy for a registry',
+      load: () => (require('./image/trust.js') as typeof import('./image/trust.js')).set,
+    },
+    {
+      name: 'show',
+      summary: 'Display trust policy for the system',
+      load: () => (require('./image/trust.js') as typeof import('./image/trust.js')).show,
+    },
+  ],
+};
 const df: Entry = {
   name: 'df',
   summary: 'Show disk usage',
@@ -271,9 +297,12 @@ const imageCommands: Entry[] = [
   push,
   { ...rmi, name: 'rm' },
   save,
+  imageScp,
   search,
+  imageSign,
   tag,
   imageTree,
+  imageTrust,
   imageUnmount,
   untag,
 ];

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { isatty, type WriteStream } from 'node:tty';
-import type { Library, LibraryJobs, LibraryRegistries } from './library.js';
+import type { Library, LibraryJobs } from './library.js';
 
 /** Where the store is. */
 export interface StoreOptions {
@@ -22,10 +22,8 @@ export interface Host {
   now(): Date;
   /** Opens the engine; called once at most. */
   open(options: StoreOptions): Promise<Library>;
-  /** The jobs of the library that need no engine. */
+  /** What the library does without an engine. */
   jobs(): LibraryJobs;
-  /** What needs no store, and so no engine. */
-  registries(): LibraryRegistries;
   /** Writes all of it, and only then returns. */
   write(fd: 1 | 2, data: string | Uint8Array): void;
   isTerminal(fd: 0 | 1 | 2): boolean;
@@ -47,7 +45,6 @@ export function processHost(): Host {
     now: () => new Date(),
     open,
     jobs,
-    registries,
     write,
     isTerminal: (fd) => isatty(fd),
     stdin: () => process.stdin,
@@ -92,20 +89,7 @@ function transports(): typeof import('../transports/index.js') {
 /* eslint-enable @typescript-eslint/no-require-imports */
 
 function jobs(): LibraryJobs {
-  return { ...transports(), ...signature() };
-}
-
-function registries(): LibraryRegistries {
-  const { getLogin, login, logout, logoutAll, search, searchRegistries, verifyLogin } = registry();
-  return {
-    getLogin,
-    login,
-    logout,
-    logoutAll,
-    search,
-    verifyLogin,
-    configuredRegistries: () => searchRegistries(),
-  };
+  return { ...registry(), ...transports(), ...signature() };
 }
 
 function setRaw(on: boolean): void {

@@ -1,5 +1,5 @@
 import type { ImageStoreTransport } from '../transports/index.js';
-import type { Progress } from './library.js';
+import type { LibraryRegistries, Progress } from './library.js';
 
 /** How to reach a registry, a daemon or a layout. */
 export interface End {
@@ -89,8 +89,33 @@ export interface Synced {
   failed: readonly { source: string; destination: string; error: unknown }[];
 }
 
-/** The jobs of the library that need no engine. */
-export interface LibraryJobs {
+/** Which files say what is trusted. */
+export interface TrustFiles {
+  policyPath?: string;
+  registriesDir?: string;
+}
+
+/** What an image of a place must be like. */
+export type TrustType = 'accept' | 'reject' | 'signedBy' | 'sigstoreSigned';
+
+/** A trust policy. */
+export interface Trust {
+  path?: string;
+  text: string;
+  rows: readonly TrustRow[];
+}
+
+/** One requirement of it. */
+export interface TrustRow {
+  transport?: string;
+  scope: string;
+  type: string;
+  keyIds: readonly string[];
+  lookaside?: string;
+}
+
+/** What the library does without an engine. */
+export interface LibraryJobs extends LibraryRegistries {
   copyImage(source: string, destination: string, options: CopyOneJob): Promise<{ digest: string }>;
   inspectImage(name: string, options: InspectJob & { raw: true; config: boolean }): Promise<Uint8Array>;
   inspectImage(name: string, options: InspectJob & { raw?: false; config: true }): Promise<object>;
@@ -115,4 +140,13 @@ export interface LibraryJobs {
     signature: Uint8Array,
   ): Promise<{ digest: string; signer: string }>;
   generateSigstoreKey(passphrase?: string): Promise<{ privateKey: string; publicKey: string }>;
+  signImage(
+    name: string,
+    options: Job & End & { signBy: string; all?: boolean; directory?: string; registriesDir?: string },
+  ): Promise<{ digest: string; path: string }[]>;
+  showTrust(options: TrustFiles & { onWarning?: (message: string) => void }): Promise<Trust>;
+  setTrust(
+    scope: string,
+    options: Omit<TrustFiles, 'registriesDir'> & { type?: TrustType; publicKeyFiles?: readonly string[] },
+  ): Promise<string>;
 }

@@ -29,6 +29,7 @@ export interface ListEntry {
   variant?: string;
   osVersion?: string;
   osFeatures?: string[];
+  features?: string[];
   annotations?: Record<string, string>;
 }
 
@@ -187,7 +188,7 @@ export interface LibraryRegistries {
   verifyLogin(registry: string, options?: Omit<Login, 'username' | 'password'>): Promise<boolean>;
   search(term: string, options?: Search): Promise<SearchRow[]>;
   /** Those that complete a name without one, as they are configured; none where nothing is. */
-  configuredRegistries(): Promise<readonly string[]>;
+  searchRegistries(): Promise<readonly string[]>;
 }
 
 /** Which file of credentials is meant. */
@@ -252,6 +253,11 @@ export interface LibraryImages {
   save(images: readonly string[], target: string | Writable, options?: Save): Promise<void>;
   load(source: string | Readable, options?: Load): Promise<LibraryImage[]>;
   import(source: string | Readable, options?: Import): Promise<LibraryImage>;
+  scp(
+    source: string,
+    destination?: string,
+    options?: Transfer & { engine?: 'vaina' | 'podman' },
+  ): Promise<string[]>;
   get(nameOrId: string): Promise<LibraryImage>;
   list(filter?: ImageFilters): Promise<ImageRow[]>;
   exists(nameOrId: string): Promise<boolean>;

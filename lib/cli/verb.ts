@@ -10,7 +10,7 @@ export interface Session {
   readonly path: string;
   /** Opens the engine at the first call. */
   engine(): Promise<Library>;
-  /** The jobs of the library that need no engine. */
+  /** What the library does without an engine. */
   jobs(): LibraryJobs;
   /** Writes a line to stdout. */
   print(line: string): void;

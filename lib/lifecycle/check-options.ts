@@ -12,6 +12,7 @@ import {
 } from '../spec/checks.js';
 import { VainaError } from '../errors.js';
 import { invalid } from '../spec/invalid.js';
+import { REGISTRY_ACCESS } from './image-registry-options.js';
 
 /** What cannot be checked beforehand, or is checked where it is used. */
 const anything: Check = () => undefined;
@@ -21,18 +22,9 @@ const TRANSFER = { signal: anything, onProgress: anything };
 const CHECK = { quick: flag, trees: flag, maxAge: integer(0, MAX), signal: anything };
 const LIST_ENTRY = {
   ...{ os: filled, arch: filled, variant: filled, osVersion: filled },
-  ...{ osFeatures: list(filled), annotations: map(filled, text) },
+  ...{ osFeatures: list(filled), features: list(filled), annotations: map(filled, text) },
 };
 const TRUST = { trustPolicy: anything, insecurePolicy: flag, registriesDir: filled };
-const REGISTRY = {
-  tlsVerify: flag,
-  creds: credentials,
-  authFile: filled,
-  certDir: filled,
-  registries: anything,
-  retry: integer(0, 99),
-  retryDelay: number(0, MAX),
-};
 const STDIO = { stdio: triple, rows: integer(0, 65_535), columns: integer(0, 65_535) };
 
 /** Options of the verbs that are no container options: by verb, what each may be. */
@@ -40,7 +32,7 @@ const OPTIONS = {
   engine: { ...TRUST, root: anything, runroot: anything },
   pull: {
     ...TRANSFER,
-    ...REGISTRY,
+    ...REGISTRY_ACCESS,
     ...TRUST,
     policy: word('always', 'missing', 'never', 'newer'),
     allTags: flag,
@@ -51,7 +43,7 @@ const OPTIONS = {
   },
   push: {
     ...TRANSFER,
-    ...REGISTRY,
+    ...REGISTRY_ACCESS,
     all: flag,
     format: anything,
     compression: anything,
@@ -82,6 +74,7 @@ const OPTIONS = {
     arch: filled,
     variant: filled,
   },
+  scp: { ...TRANSFER, engine: word('vaina', 'podman') },
   start: STDIO,
   attach: { stdio: triple },
   wait: { signal: anything },
@@ -105,13 +98,13 @@ const OPTIONS = {
   remove: { force: flag, timeout: number(0, MAX) },
   removeImage: { force: flag },
   check: CHECK,
-  listCreate: { ...REGISTRY, all: flag, amend: flag, annotations: map(filled, text) },
-  listAdd: { ...LIST_ENTRY, ...REGISTRY, all: flag },
+  listCreate: { ...REGISTRY_ACCESS, all: flag, amend: flag, annotations: map(filled, text) },
+  listAdd: { ...LIST_ENTRY, ...REGISTRY_ACCESS, all: flag },
   listAnnotate: LIST_ENTRY,
   imageTree: { whatRequires: flag },
   unmountImage: { force: flag },
   pruneImages: { all: flag, filters: pruneFilters },
-  repair: { ...CHECK, ...REGISTRY, force: flag },
+  repair: { ...CHECK, ...REGISTRY_ACCESS, force: flag },
 } as const satisfies Record<string, Record<string, Check>>;
 
 /** Throws ERR_INVALID_OPTION for an option that the verb does not have, or that is of the wrong type. */
@@ -135,11 +128,4 @@ function triple(value: unknown, name: string): void {
 function date(value: unknown, name: string): void {
   if (!(value instanceof Date) || Number.isNaN(value.getTime()))
     throw invalid(name, `option ${name} is no date`);
-}
-
-function credentials(value: unknown, name: string): void {
-  const { username, password } = (value ?? {}) as { username?: unknown; password?: unknown };
-  if (typeof username !== 'string' || typeof password !== 'string') {
-    throw invalid(name, `option ${name} is not a user name and a password`);
-  }
 }

@@ -1,6 +1,8 @@
 import { VainaError } from '../errors.js';
 import type { RegistryOptions } from '../registry/options.js';
 import type { RegistriesConfig } from '../registry/registries-conf.js';
+import { filled, flag, integer, number, type Check } from '../spec/checks.js';
+import { invalid } from '../spec/invalid.js';
 
 /** How a verb reaches the registry of an image. */
 export interface ImageRegistryOptions {
@@ -28,18 +30,41 @@ export interface ImageRegistryOptions {
   retryDelay?: number;
 }
 
+/** What an option is called at the registry client, and what it may be. */
+const OPTIONS = {
+  tlsVerify: ['tlsVerify', flag],
+  creds: ['credentials', credentials],
+  authFile: ['authFile', filled],
+  certDir: ['certDir', filled],
+  registries: ['registries', () => undefined],
+  retryDelay: ['retryDelay', number(0, Number.MAX_SAFE_INTEGER)],
+} as const satisfies Record<
+  Exclude<keyof ImageRegistryOptions, 'retry'>,
+  readonly [keyof RegistryOptions, Check]
+>;
+const NAMES = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
+
+/** What each of the options may be. */
+export const REGISTRY_ACCESS: Readonly<Record<string, Check>> = {
+  ...Object.fromEntries(NAMES.map((name) => [name, OPTIONS[name][1]])),
+  retry: integer(0, 99),
+};
+
 /** The same in the words of the registry client. */
 export function registryOptions(access: ImageRegistryOptions): RegistryOptions {
-  const { tlsVerify, creds, authFile, certDir, registries, retry, retryDelay } = access;
+  const { retry } = access;
   if (retry !== undefined && !Number.isInteger(retry))
     throw new VainaError('ERR_INVALID_OPTION', `retry must be a whole number, not ${retry}`);
+  const given = NAMES.filter((name) => access[name] !== undefined);
   return {
-    ...(tlsVerify !== undefined && { tlsVerify }),
-    ...(creds !== undefined && { credentials: creds }),
-    ...(authFile !== undefined && { authFile }),
-    ...(certDir !== undefined && { certDir }),
-    ...(registries !== undefined && { registries }),
+    ...(Object.fromEntries(given.map((name) => [OPTIONS[name][0], access[name]])) as RegistryOptions),
     ...(retry !== undefined && { tries: retry + 1 }),
-    ...(retryDelay !== undefined && { retryDelay }),
   };
+}
+
+function credentials(value: unknown, name: string): void {
+  const { username, password } = (value ?? {}) as { username?: unknown; password?: unknown };
+  if (typeof username !== 'string' || typeof password !== 'string') {
+    throw invalid(name, `option ${name} is not a user name and a password`);
+  }
 }

@@ -5,6 +5,7 @@ import type { Context } from './context.js';
 import { localName } from './image-names.js';
 import { removeList } from './manifest-lists.js';
 import { removeImage } from './remove-image.js';
+import { untagImage } from './tag-image.js';
 
 /** The images of a store for names that start with `vaina:`. */
 export function imageTransport(context: Context): ImageStoreTransport {
@@ -29,7 +30,7 @@ export function imageTransport(context: Context): ImageStoreTransport {
       }
       const { image, name: found } = store.images.find(name);
       // An image with several names loses only the one it was called by.
-      if (found !== undefined && image.names.length > 1) await store.images.untag(found);
+      if (found !== undefined && image.names.length > 1) await untagImage(context, image.id, found);
       else await removeImage(context, image.id, {});
     },
   };

@@ -5,6 +5,7 @@ import type { Platform, TransferOptions } from '../oci/types.js';
 import type { ImageRow } from '../store/images.js';
 import { checkOptions } from './check-options.js';
 import type { Context } from './context.js';
+import { publishImage } from './events.js';
 import { localName } from './image-names.js';
 import { isUrl, openUrl } from './open-url.js';
 import { takeImage } from './take-image.js';
@@ -44,10 +45,12 @@ export async function importImage(
   const input = typeof source === 'string' && isUrl(source) ? await openUrl(source, signal) : source;
   const rootfs = rootfsSource(input, described);
   try {
-    return await takeImage(context, rootfs, name === undefined ? [] : [name], {
+    const row = await takeImage(context, rootfs, name === undefined ? [] : [name], {
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
     });
+    publishImage('import', row.id, { name });
+    return row;
   } finally {
     await rootfs.close();
   }

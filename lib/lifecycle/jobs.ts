@@ -69,6 +69,9 @@ export const jobs = {
   get saveImages() {
     return (require('./save-images.js') as typeof import('./save-images.js')).saveImages;
   },
+  get scpImage() {
+    return (require('./scp-image.js') as typeof import('./scp-image.js')).scpImage;
+  },
   get search() {
     return (require('../registry/search.js') as typeof import('../registry/search.js')).search;
   },

@@ -9,6 +9,7 @@ import type { ImageName } from '../transports/name.js';
 import { verifierOf } from '../transports/trust.js';
 import { checkOptions } from './check-options.js';
 import type { Context } from './context.js';
+import { publishImage } from './events.js';
 import { trustFor, type ImageTrust } from './image-trust.js';
 import { isUrl, openUrl } from './open-url.js';
 import { takeImage } from './take-image.js';
@@ -41,13 +42,13 @@ export async function loadImages(
     const verify = await verifierOf(opened.from, trust);
     const rows: ImageRow[] = [];
     for (const { source: image, names } of opened.images) {
-      rows.push(
-        await takeImage(context, image, names, {
-          ...(signal && { signal }),
-          ...(onProgress && { onProgress }),
-          ...(verify && { verify }),
-        }),
-      );
+      const row = await takeImage(context, image, names, {
+        ...(signal && { signal }),
+        ...(onProgress && { onProgress }),
+        ...(verify && { verify }),
+      });
+      publishImage('loadfromarchive', row.id, { name: names[0] });
+      rows.push(row);
     }
     return rows;
   } finally {

@@ -1,17 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { VainaError } from '../errors.js';
-import { copy } from '../oci/copy.js';
+import { copy, type CopyOptions } from '../oci/copy.js';
 import { isDigest } from '../oci/digest.js';
 import { isIndexType, MEDIA } from '../oci/mediatypes.js';
 import { parseManifest } from '../oci/manifest.js';
 import { formatReference, referenceCandidates } from '../oci/reference.js';
 import type { Descriptor, Digest, ImageSource, Index, Platform } from '../oci/types.js';
-import { registrySource } from '../registry/source.js';
 import type { ImageRow } from '../store/images.js';
 import { rawIndex, type ListRow } from '../store/lists.js';
+import { parseImageName } from '../transports/name.js';
+import { openSource } from '../transports/open.js';
+import { signatureStorage } from '../transports/signature-storage.js';
+import { verifierOf } from '../transports/trust.js';
 import type { Context } from './context.js';
-import { publish } from './events.js';
+import { publishImage } from './events.js';
 import { registryOptions, type ImageRegistryOptions } from './image-registry-options.js';
+import { trustFor } from './image-trust.js';
 
 /** What an entry of a manifest list says of its image, where that is not what the image says itself. */
 export interface ListEntryOptions {
@@ -25,6 +29,8 @@ export interface ListEntryOptions {
   osVersion?: string;
   /** Features of the operating system. */
   osFeatures?: readonly string[];
+  /** Features of the processor. */
+  features?: readonly string[];
   /** Annotations of the entry, beside those that it has. */
   annotations?: Readonly<Record<string, string>>;
 }
@@ -91,7 +97,7 @@ export async function removeList(
 ): Promise<{ untagged: string[]; deleted: string[] }> {
   const { names } = context.store.lists.require(id);
   await context.store.deleteList(id);
-  publish('manifest-remove', id);
+  publishImage('remove', id);
   return { untagged: [...names], deleted: [id] };
 }
 
@@ -160,9 +166,15 @@ async function imagesOf(
   const { images, lists } = context.store;
   if (typeof image !== 'string') return take(context, image, all);
   if (image.startsWith('docker://')) {
-    const source = registrySource(image.slice('docker://'.length), registryOptions(options));
+    const from = parseImageName(image);
+    const trust = trustFor(context, {});
+    const access = registryOptions(options);
+    const source = await openSource(from, {
+      ...(await signatureStorage(from, trust.registriesDir, access)),
+      ...access,
+    });
     try {
-      return await take(context, source, all);
+      return await take(context, source, all, await verifierOf(from, trust));
     } finally {
       await source.close();
     }
@@ -177,8 +189,13 @@ async function imagesOf(
   });
 }
 
-/** Copies what a source has into the store, without a name. */
-async function take(context: Context, source: ImageSource, all: boolean): Promise<Found[]> {
+/** Copies what a source has into the store, without a name, in the order of its index. */
+async function take(
+  context: Context,
+  source: ImageSource,
+  all: boolean,
+  verify?: CopyOptions['verify'],
+): Promise<Found[]> {
   const { store } = context;
   const top = await source.manifest();
   const parsed = all && isIndexType(top.mediaType) ? parseManifest(top.bytes, top.mediaType) : undefined;
@@ -190,9 +207,11 @@ async function take(context: Context, source: ImageSource, all: boolean): Promis
       name: source.name,
       manifest: (digest, options) => source.manifest(digest ?? pinned, options),
       blob: (descriptor, options) => source.blob(descriptor, options),
+      signatures: async (digest, options) => (await source.signatures?.(digest, options)) ?? [],
       close: async () => undefined,
+      ...(source.reference && { reference: source.reference }),
     };
-    const { manifests } = await copy(one, store.sink());
+    const { manifests } = await copy(one, store.sink(), verify ? { verify } : {});
     const row = store.images.find(manifests[0]?.config?.descriptor.digest ?? '').image;
     found.push({ row, brought: !before.has(row.id) });
   }
@@ -208,7 +227,7 @@ function descriptorOf({ digest, mediaType, manifestSize, config }: ImageRow): De
 }
 
 function annotated(entry: Descriptor, options: ListEntryOptions): Descriptor {
-  const { os, arch, variant, osVersion, osFeatures, annotations } = options;
+  const { os, arch, variant, osVersion, osFeatures, features, annotations } = options;
   const platform: Platform = {
     ...(entry.platform ?? { os: 'linux', architecture: 'unknown' }),
     ...(os === undefined ? {} : { os }),
@@ -216,6 +235,7 @@ function annotated(entry: Descriptor, options: ListEntryOptions): Descriptor {
     ...(variant === undefined ? {} : { variant }),
     ...(osVersion === undefined ? {} : { 'os.version': osVersion }),
     ...(osFeatures === undefined ? {} : { 'os.features': [...osFeatures] }),
+    ...(features === undefined ? {} : { features: [...features] }),
   };
   return {
     ...entry,

@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { VainaError } from '../errors.js';
 import type { Lock } from '../store/locks.js';
 import type { Context } from './context.js';
-import { publish } from './events.js';
+import { publishImage } from './events.js';
 import { requireImage } from './image-history.js';
 
 /** An image that is mounted. */
@@ -55,7 +55,7 @@ export async function mountImage(context: Context, id: string): Promise<string> 
   }
   mkdirSync(join(context.runroot, 'mounts'), { recursive: true, mode: 0o700 });
   writeFileSync(recordOf(context, id), String(count + 1), { mode: 0o600 });
-  publish('image-mount', id);
+  publishImage('mount', id);
   return place;
 }
 
@@ -78,7 +78,7 @@ export async function unmountImage(
   const place = placeOf(context, id);
   await context.store.worker((worker) => worker.unmount(relative(context.root, place)));
   forget(context, id);
-  publish('image-unmount', id);
+  publishImage('unmount', id);
   return true;
 }
 

@@ -9,12 +9,13 @@ import {
   type ResolvedName,
 } from '../registry/short-names.js';
 import type { FoundImage, ImageRow } from '../store/images.js';
-import { hasTransport, parseImageName, type ImageName } from '../transports/name.js';
+import { formatImageName, hasTransport, parseImageName, type ImageName } from '../transports/name.js';
 import { openSource } from '../transports/open.js';
 import { signatureStorage } from '../transports/signature-storage.js';
 import { verifierOf } from '../transports/trust.js';
 import { checkOptions } from './check-options.js';
 import type { Context } from './context.js';
+import { publishImage } from './events.js';
 import { localName } from './image-names.js';
 import { trustFor, type ImageTrust } from './image-trust.js';
 import { openImages } from './load-images.js';
@@ -272,12 +273,19 @@ async function take(
   const { signal, onProgress } = options;
   const platform = platformOf(options.platform);
   const verify = await verifierOf(from, trustFor(context, options));
-  return takeImage(context, source, names, {
-    ...(signal && { signal }),
-    ...(onProgress && { onProgress }),
-    ...(platform && { platform }),
-    ...(verify && { verify }),
-  });
+  try {
+    const row = await takeImage(context, source, names, {
+      ...(signal && { signal }),
+      ...(onProgress && { onProgress }),
+      ...(platform && { platform }),
+      ...(verify && { verify }),
+    });
+    publishImage('pull', row.id, { name: formatImageName(from) });
+    return row;
+  } catch (error) {
+    publishImage('pull-error', '', { name: formatImageName(from), error });
+    throw error;
+  }
 }
 
 function invalid(message: string): VainaError {

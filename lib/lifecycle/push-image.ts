@@ -2,10 +2,11 @@ import { VainaError } from '../errors.js';
 import { formatReference, parseReference, withDefaultTag } from '../oci/reference.js';
 import type { TransferOptions } from '../oci/types.js';
 import { copyNamed, type CopyImageOptions, type CopyResult } from '../transports/copy-image.js';
-import { hasTransport, parseImageName, type ImageName } from '../transports/name.js';
+import { formatImageName, hasTransport, parseImageName, type ImageName } from '../transports/name.js';
 import type { TrustOptions } from '../transports/trust.js';
 import { checkOptions } from './check-options.js';
 import type { Context } from './context.js';
+import { publishImage } from './events.js';
 import { imageTransport } from './image-transport.js';
 import { registryOptions, type ImageRegistryOptions } from './image-registry-options.js';
 
@@ -59,7 +60,8 @@ export async function pushImage(
   const { all, format, compression, concurrency, removeSignatures, signal, onProgress } = options;
   const { signBy, signBySigstorePrivateKey, signPassphrase, signIdentity } = options;
   const registriesDir = options.registriesDir ?? context.trust.registriesDir;
-  return copyNamed({ transport: 'vaina', image: id }, destinationOf(target), {
+  const to = destinationOf(target);
+  const pushed = await copyNamed({ transport: 'vaina', image: id }, to, {
     store: imageTransport(context),
     insecurePolicy: true,
     destination: registryOptions(options),
@@ -76,6 +78,8 @@ export async function pushImage(
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
   });
+  publishImage('push', id, { name: formatImageName(to) });
+  return pushed;
 }
 
 function destinationOf(text: string): ImageName {

@@ -1,6 +1,6 @@
 import { VainaError } from '../errors.js';
 import type { Context } from './context.js';
-import { publish } from './events.js';
+import { publishImage } from './events.js';
 import { countOf, unmountImage } from './mount-image.js';
 import { removeContainer } from './remove.js';
 
@@ -35,6 +35,7 @@ export async function removeImage(
   }
   await store.deleteImage(id);
   context.users.delete(id);
-  publish('image-remove', id);
+  context.trees.delete(id);
+  publishImage('remove', id);
   return { untagged: [...names], deleted: [id] };
 }

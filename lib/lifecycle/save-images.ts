@@ -4,11 +4,13 @@ import { copy } from '../oci/copy.js';
 import { dirSink } from '../oci/dir-sink.js';
 import { dockerArchiveWriter } from '../oci/docker-archive-sink.js';
 import { layoutSink } from '../oci/layout-sink.js';
+import { MEDIA } from '../oci/mediatypes.js';
 import { ociArchiveSink } from '../oci/oci-archive.js';
 import { formatReference, parseReference, withDefaultTag } from '../oci/reference.js';
 import type { ImageSink, TransferOptions } from '../oci/types.js';
 import { checkOptions } from './check-options.js';
 import type { Context } from './context.js';
+import { publishImage } from './events.js';
 
 /** Options of a save. */
 export interface SaveOptions extends TransferOptions {
@@ -86,19 +88,24 @@ async function saveDockerArchive(
 
 async function writeOne(
   { store }: Context,
-  { id }: SavedImage,
+  { id, names }: SavedImage,
   sink: ImageSink,
   options: SaveOptions,
 ): Promise<void> {
   const { format, compress, signal, onProgress } = options;
   const source = store.source(id);
+  // As with podman's save, what a format cannot hold is left behind; so is what would forbid to convert the manifest.
+  const keeps =
+    format === 'docker-dir' && !compress && store.images.get(id)?.mediaType === MEDIA.dockerManifest;
   try {
     await copy(source, sink, {
+      removeSignatures: !keeps,
       ...(format === 'docker-dir' && { format: 'v2s2' as const }),
       ...(format === 'docker-dir' && compress && { compression: { format: 'gzip' as const } }),
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
     });
+    publishImage('save', id, { name: names[0] });
   } finally {
     await source.close();
   }

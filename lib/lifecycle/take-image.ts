@@ -13,7 +13,7 @@ export interface TakeOptions extends TransferOptions {
 }
 
 /**
- * Takes an image into the store, whatever it comes from. Signatures are looked at and left behind: the store keeps none.
+ * Takes an image with its signatures into the store, whatever it comes from.
  *
  * @param names - full references that it gets
  * @throws what {@link copy} throws; the store is then as it was
@@ -27,7 +27,6 @@ export async function takeImage(
   const { signal, onProgress, platform, verify } = options;
   signal?.throwIfAborted();
   const { manifests } = await copy(source, store.sink({ names, ...(signal && { signal }) }), {
-    removeSignatures: true,
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
     ...(platform && { platform }),

@@ -55,13 +55,15 @@ export function parsePlatform(value: unknown, where: string): Platform {
   const object = asObject(value, where);
   const variant = optionalString(object, 'variant', where);
   const version = optionalString(object, 'os.version', where);
-  const features = optionalStrings(object, 'os.features', where);
+  const osFeatures = optionalStrings(object, 'os.features', where);
+  const features = optionalStrings(object, 'features', where);
   return {
     os: stringAt(object, 'os', where),
     architecture: stringAt(object, 'architecture', where),
     ...(variant !== undefined && variant !== '' && { variant }),
     ...(version !== undefined && version !== '' && { 'os.version': version }),
-    ...(features !== undefined && { 'os.features': features }),
+    ...(osFeatures !== undefined && { 'os.features': osFeatures }),
+    ...(features !== undefined && { features }),
   };
 }
 

@@ -175,11 +175,18 @@ class FileOutput {
 class StreamOutput {
   readonly #stream: Writable;
   #turn: Promise<unknown> = Promise.resolve();
+  readonly #gone = new AbortController();
   #failure: Error | undefined;
 
   constructor(stream: Writable) {
     this.#stream = stream;
-    stream.on('error', (error) => (this.#failure ??= error));
+    const fail = (error: Error): void => {
+      this.#failure ??= error;
+      this.#gone.abort();
+    };
+    stream.on('error', fail).on('close', () => fail(closed()));
+    // Neither event comes a second time.
+    if (stream.destroyed) fail(stream.errored ?? closed());
   }
 
   put(head: Buffer, content: Readable, size: number, signal?: AbortSignal): Promise<void> {
@@ -212,6 +219,13 @@ class StreamOutput {
   async #write(chunk: Buffer, signal?: AbortSignal): Promise<void> {
     if (this.#failure) throw this.#failure;
     if (chunk.length === 0 || this.#stream.write(chunk)) return;
-    await once(this.#stream, 'drain', signal ? { signal } : {});
+    const either = AbortSignal.any([this.#gone.signal, ...(signal ? [signal] : [])]);
+    await once(this.#stream, 'drain', { signal: either }).catch((error: unknown) => {
+      throw this.#failure ?? error;
+    });
   }
+}
+
+function closed(): Error {
+  return Object.assign(new Error('the stream was closed'), { code: 'ERR_STREAM_PREMATURE_CLOSE' });
 }

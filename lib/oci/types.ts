@@ -19,6 +19,8 @@ export interface Platform {
   'os.version'?: string;
   /** What the operating system must be able to do; for Windows. */
   'os.features'?: string[];
+  /** What the processor must be able to do, as lists in Docker's format say it; reserved in OCI's. */
+  features?: string[];
 }
 
 /** A content descriptor (OCI image-spec, descriptor.md). Unknown members are kept. */

@@ -3,9 +3,8 @@ import { editAuthFile, readAuthFile, writablePlace, type AuthFile } from './auth
 import { RegistryClient } from './client.js';
 import { eraseFromHelper, listHelper, storeInHelper } from './credential-helper.js';
 import { DOCKER_SERVER, findCredentials, storeKey, type Secret } from './credentials.js';
-import { checkKnown } from './known-options.js';
 import { parseLoginKey, type LoginKey } from './login-key.js';
-import type { RegistryOptions } from './options.js';
+import { checkNames, type RegistryOptions } from './options.js';
 import { AUTH_FILES } from './registries-conf.js';
 import { loadRegistries } from './registries-files.js';
 import { retrying } from './retry.js';
@@ -53,7 +52,7 @@ export interface LoginResult {
  * file cannot be written
  */
 export async function login(registry: string, options: LoginOptions): Promise<LoginResult> {
-  checkKnown('login', options, ['username', 'password', 'verify', 'compatAuthFile', 'signal']);
+  checkNames('login', options, ['username', 'password', 'verify', 'compatAuthFile', 'signal']);
   const at = parseLoginKey(registry);
   const { username, password, verify = true } = options;
   if (typeof username !== 'string' || typeof password !== 'string')
@@ -111,7 +110,7 @@ export async function verifyLogin(
   registry: string,
   options: AuthFileOptions & Pick<LoginOptions, 'tlsVerify' | 'certDir' | 'signal'> = {},
 ): Promise<boolean> {
-  checkKnown('verifyLogin', options, ['compatAuthFile', 'signal']);
+  checkNames('verifyLogin', options, ['compatAuthFile', 'signal']);
   const at = parseLoginKey(registry);
   const secret = await keptSecret(at, options);
   if (secret?.kind !== 'password') return false;
@@ -158,7 +157,7 @@ async function storeInFile(
  * @throws VainaError `ERR_UNAUTHORIZED` when there are none
  */
 export async function logout(registry: string, options: AuthFileOptions = {}): Promise<void> {
-  checkKnown('logout', options, ['compatAuthFile']);
+  checkNames('logout', options, ['compatAuthFile']);
   const at = parseLoginKey(registry);
   const { authFile, compatAuthFile } = checkFiles(options, at);
   const env = options.env ?? process.env;
@@ -189,7 +188,7 @@ export async function logout(registry: string, options: AuthFileOptions = {}): P
 
 /** Forgets all credentials of the file, and of the helpers that it and the configuration of registries name. */
 export async function logoutAll(options: AuthFileOptions = {}): Promise<void> {
-  checkKnown('logout', options, ['compatAuthFile']);
+  checkNames('logout', options, ['compatAuthFile']);
   const { authFile, compatAuthFile } = checkFiles(options);
   const env = options.env ?? process.env;
   const empty = async (helper: string): Promise<void> => {
@@ -219,7 +218,7 @@ export async function logoutAll(options: AuthFileOptions = {}): Promise<void> {
  * @throws VainaError `ERR_INVALID_OPTION` for a malformed file
  */
 export async function getLogin(registry: string, options: AuthFileOptions = {}): Promise<string | undefined> {
-  checkKnown('getLogin', options, ['compatAuthFile']);
+  checkNames('getLogin', options, ['compatAuthFile']);
   const secret = await keptSecret(parseLoginKey(registry), options);
   return secret?.kind === 'password' ? secret.username : undefined;
 }

@@ -1,7 +1,7 @@
 import { parseReference, type Reference } from '../oci/reference.js';
 import { RegistryClient } from './client.js';
 import { within } from './deadline.js';
-import { checkNames, READ_OPTIONS, type RegistryOptions } from './options.js';
+import { checkNames, type RegistryOptions } from './options.js';
 
 /** Options of one call to a registry. */
 export interface RegistryCallOptions extends RegistryOptions {
@@ -27,8 +27,7 @@ export async function withRegistry<T>(
   more: readonly string[],
   work: (client: RegistryClient, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const own = Object.fromEntries(['signal', ...more].map((name) => [name, true as const]));
-  checkNames(options, { ...READ_OPTIONS, ...own });
+  checkNames('a request', options, ['signal', ...more]);
   options.signal?.throwIfAborted();
   const client = new RegistryClient(place.domain, place.path, options);
   try {

@@ -134,40 +134,49 @@ export function settingsOf(options: RegistryOptions): Settings {
   };
 }
 
-/** The names of the options, checked against their types by the compiler. */
-export const READ_OPTIONS: Readonly<Record<keyof RegistryOptions, true>> = {
-  credentials: true,
-  anonymous: true,
-  registryToken: true,
-  authFile: true,
-  certDir: true,
-  tlsVerify: true,
-  realms: true,
-  tries: true,
-  retryDelay: true,
-  stallTimeout: true,
-  timeout: true,
-  lookaside: true,
-  sigstoreAttachments: true,
-  registries: true,
-  env: true,
-};
+/** What an option may be: `text` is a string that is not empty, `count` a number that is not negative. */
+export type OptionKind =
+  'flag' | 'text' | 'string' | 'count' | 'texts' | 'function' | 'object' | 'any' | readonly string[];
 
-/** {@link READ_OPTIONS} for sinks. */
-export const SINK_OPTIONS: Readonly<Record<keyof RegistrySinkOptions, true>> = {
-  ...READ_OPTIONS,
-  mountFrom: true,
-  chunkSize: true,
-  tmpDir: true,
-};
+/** The options of {@link RegistryOptions}: whatever takes options of a registry takes them from here. */
+export const REGISTRY_OPTIONS = {
+  credentials: 'object',
+  anonymous: 'flag',
+  registryToken: 'text',
+  authFile: 'text',
+  certDir: 'text',
+  tlsVerify: 'flag',
+  realms: 'texts',
+  tries: 'count',
+  retryDelay: 'count',
+  stallTimeout: 'count',
+  timeout: 'count',
+  lookaside: 'object',
+  sigstoreAttachments: 'flag',
+  registries: 'any',
+  env: 'object',
+} as const satisfies Record<keyof RegistryOptions, OptionKind>;
 
 /**
  * Refuses options that do not exist: a misspelt one must not be silently left out.
  *
+ * @param verb - what was called
+ * @param own - names of its options beside those of every request
  * @throws VainaError `ERR_INVALID_OPTION`
  */
-export function checkNames(options: object, known: Readonly<Record<string, true>>): void {
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(known, name));
-  if (unknown !== undefined)
-    throw new VainaError('ERR_INVALID_OPTION', `unknown registry option ${quote(unknown)}`);
+export function checkNames(verb: string, options: object, own: readonly string[] = []): void {
+  const unknown = Object.entries(options).find(
+    ([name, value]) => value !== undefined && !Object.hasOwn(REGISTRY_OPTIONS, name) && !own.includes(name),
+  );
+  if (unknown)
+    throw new VainaError('ERR_INVALID_OPTION', `unknown option ${quote(unknown[0])} of ${verb}`, {
+      subject: unknown[0],
+    });
+}
+
+/** Those of some options that are a registry's. */
+export function registryOptionsIn(options: RegistryOptions): RegistryOptions {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => Object.hasOwn(REGISTRY_OPTIONS, name)),
+  );
 }

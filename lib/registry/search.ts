@@ -2,10 +2,9 @@ import { VainaError } from '../errors.js';
 import { parseReference, repositoryOf } from '../oci/reference.js';
 import { RegistryClient } from './client.js';
 import { Passing } from './failure.js';
-import { checkKnown } from './known-options.js';
 import { parseLoginKey } from './login-key.js';
 import { firstPlace, placesOf } from './mirrors.js';
-import type { RegistryOptions } from './options.js';
+import { checkNames, type RegistryOptions } from './options.js';
 import { readPages } from './pages.js';
 import { loadRegistries } from './registries-files.js';
 import { isInsecure } from './registries-match.js';
@@ -72,7 +71,7 @@ const MAX_ANSWER = 16 * 1024 * 1024;
  * `ERR_INVALID_OPTION`
  */
 export async function search(term: string, options: SearchOptions = {}): Promise<SearchResult[]> {
-  checkKnown('search', options, ['limit', 'listTags', 'filter', 'signal', 'onFailure']);
+  checkNames('search', options, ['limit', 'listTags', 'filter', 'signal', 'onFailure']);
   const { limit = LIMIT, listTags = false, filter, onFailure, signal, ...registry } = options;
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
     throw new VainaError('ERR_INVALID_OPTION', `limit must be a whole number from 1 to ${MAX_LIMIT}`);

@@ -17,7 +17,7 @@ import { deadline, within } from './deadline.js';
 import { Passing } from './failure.js';
 import { Held } from './held.js';
 import { checkStored } from './manifests.js';
-import { checkNames, SINK_OPTIONS, type RegistrySinkOptions } from './options.js';
+import { checkNames, type RegistrySinkOptions } from './options.js';
 import { retrying } from './retry.js';
 import { discard } from './transport.js';
 import { cancelSession, hasBlob, sessionOf, Upload, type Session } from './upload.js';
@@ -38,7 +38,7 @@ import { cancelSession, hasBlob, sessionOf, Upload, type Session } from './uploa
  * @throws VainaError `ERR_INVALID_REFERENCE`, `ERR_INVALID_OPTION`
  */
 export function registrySink(reference: string | Reference, options: RegistrySinkOptions = {}): ImageSink {
-  checkNames(options, SINK_OPTIONS);
+  checkNames('registrySink', options, ['mountFrom', 'chunkSize', 'tmpDir']);
   const parsed = typeof reference === 'string' ? parseReference(reference) : reference;
   return new RegistrySink(withDefaultTag(parsed), options);
 }

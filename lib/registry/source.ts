@@ -15,7 +15,7 @@ import { within } from './deadline.js';
 import { Downloads } from './downloads.js';
 import { fetchManifest } from './manifests.js';
 import { PlacedSource } from './mirrors.js';
-import { checkNames, READ_OPTIONS, settingsOf, type RegistryOptions } from './options.js';
+import { checkNames, settingsOf, type RegistryOptions } from './options.js';
 import { checkPolicy } from './retry.js';
 
 /**
@@ -31,7 +31,7 @@ import { checkPolicy } from './retry.js';
  */
 export function registrySource(reference: string | Reference, options: RegistryOptions = {}): ImageSource {
   const parsed = typeof reference === 'string' ? parseReference(reference) : reference;
-  checkNames(options, READ_OPTIONS);
+  checkNames('registrySource', options);
   checkPolicy(settingsOf(options));
   return new PlacedSource(
     withDefaultTag(parsed),

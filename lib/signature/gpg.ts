@@ -67,9 +67,8 @@ export async function withKeyring<T>(
   work: (keyring: Keyring) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), 'vaina-gpg-'));
-  const options: GpgOptions = { gnupgHome: directory, ...(signal && { signal }) };
-  try {
+  return withEmptyHome(async (home) => {
+    const options: GpgOptions = { ...home, ...(signal && { signal }) };
     const fingerprints: string[] = [];
     for (const blob of blobs) {
       const { status } = await gpg([...CLOSED, '--import'], blob, options);
@@ -77,9 +76,33 @@ export async function withKeyring<T>(
         if (word === 'IMPORT_OK') fingerprints.push(fingerprint);
     }
     const always = [...CLOSED, '--trust-model', 'always'];
-    return await work({ fingerprints, verify: (message) => verify(always, message, options) });
+    return work({ fingerprints, verify: (message) => verify(always, message, options) });
+  });
+}
+
+/**
+ * The ids of users of some public keys, as the keys have them.
+ *
+ * @param blob - an export of one or more keys, armored or not
+ * @throws VainaError `ERR_INVALID_SIGNATURE` for what is no key, `ERR_HOST_UNSUPPORTED` without gpg
+ */
+export async function userIdsOf(blob: Uint8Array): Promise<string[]> {
+  const { stdout, exitCode, stderr } = await withEmptyHome((home) =>
+    gpg([...CLOSED, '--with-colons', '--show-keys'], blob, home),
+  );
+  if (exitCode !== 0)
+    throw new VainaError('ERR_INVALID_SIGNATURE', `it is no public key: ${quote(stderr.trim())}`);
+  const lines = stdout.toString().split('\n');
+  return lines.flatMap((line) => (line.startsWith('uid:') ? [line.split(':')[9] ?? ''] : []));
+}
+
+/** A directory of keys in which there are none, removed afterwards. */
+async function withEmptyHome<T>(work: (home: { gnupgHome: string }) => Promise<T>): Promise<T> {
+  const gnupgHome = await mkdtemp(join(tmpdir(), 'vaina-gpg-'));
+  try {
+    return await work({ gnupgHome });
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    await rm(gnupgHome, { recursive: true, force: true });
   }
 }
 

@@ -51,3 +51,11 @@ export {
   type StandaloneVerified,
   type StandaloneVerifyKey,
 } from './standalone.js';
+export {
+  setTrust,
+  showTrust,
+  type SetTrustOptions,
+  type ShownTrust,
+  type ShowTrustOptions,
+  type TrustRow,
+} from './trust.js';

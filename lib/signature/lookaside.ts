@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { VainaError } from '../errors.js';
@@ -50,6 +50,12 @@ export interface LookasideStorage {
     signatures: readonly Uint8Array[],
     options?: TransferOptions,
   ): Promise<void>;
+  /**
+   * Adds a signature to those of a manifest, under the first name that is free where they are written.
+   * @returns the file
+   * @throws VainaError as {@link LookasideStorage.write}
+   */
+  add(reference: Reference, digest: Digest, signature: Uint8Array): Promise<string>;
   /** Whether sigstore signatures of the image are read and written as attachments in the registry. */
   useSigstoreAttachments(reference: Reference): Promise<boolean>;
 }
@@ -65,15 +71,20 @@ export function createLookaside(options: LookasideOptions = {}): LookasideStorag
   const storage = async (reference: Reference) =>
     storageOf(await (config ??= readRegistriesD(options)), reference);
   const fallback = (): string => pathToFileURL(defaultDirectory(env)).href;
+  const writing = async (reference: Reference): Promise<string> => {
+    if (directory !== undefined) return pathToFileURL(directory).href;
+    return (await storage(reference)).lookasideStaging ?? fallback();
+  };
   return {
     async read(reference, digest, transfer = {}) {
       const base = (await storage(reference)).lookaside ?? fallback();
       return readAll(base, reference, digest, get, transfer);
     },
     async write(reference, digest, signatures, { signal } = {}) {
-      const place = directory === undefined ? undefined : pathToFileURL(directory).href;
-      const base = place ?? (await storage(reference)).lookasideStaging ?? fallback();
-      await writeAll(base, reference, digest, signatures, signal);
+      await writeAll(await writing(reference), reference, digest, signatures, signal);
+    },
+    async add(reference, digest, signature) {
+      return addOne(await writing(reference), reference, digest, signature);
     },
     async useSigstoreAttachments(reference) {
       return (await storage(reference)).useSigstoreAttachments ?? false;
@@ -158,35 +169,63 @@ async function writeAll(
   }
   for (let index = 0; index < MAX_SIGNATURES; index++) {
     signal?.throwIfAborted();
-    const url = signatureUrl(base, reference, digest, index);
-    if (url.protocol !== 'file:') {
-      throw new VainaError(
-        'ERR_UNSUPPORTED',
-        `writing directly to the signature storage ${url.protocol}//${url.host} is not supported`,
-        { hint: 'configure a lookaside-staging location' },
-      );
-    }
-    const path = fileURLToPath(url);
+    const path = writtenPath(base, reference, digest, index);
     try {
       const bytes = signatures[index];
       if (bytes === undefined) await rm(path, { force: true });
-      else await replaceFile(path, bytes);
+      else await putFile(path, bytes, rename);
     } catch (error) {
       throw fileFailure(error, path);
     }
   }
 }
 
-/** Readers see the file whole or not at all. */
-async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+async function addOne(
+  base: string,
+  reference: Reference,
+  digest: Digest,
+  signature: Uint8Array,
+): Promise<string> {
+  for (let index = 0; index < MAX_SIGNATURES; index++) {
+    const path = writtenPath(base, reference, digest, index);
+    try {
+      await putFile(path, signature, link);
+      return path;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw fileFailure(error, path);
+    }
+  }
+  throw new VainaError('ERR_INVALID_OPTION', `there are ${MAX_SIGNATURES} signatures of ${digest} already`);
+}
+
+/** The file of a signature that is to be written. */
+function writtenPath(base: string, reference: Reference, digest: Digest, index: number): string {
+  const url = signatureUrl(base, reference, digest, index);
+  if (url.protocol === 'file:') return fileURLToPath(url);
+  throw new VainaError(
+    'ERR_UNSUPPORTED',
+    `writing directly to the signature storage ${url.protocol}//${url.host} is not supported`,
+    { hint: 'configure a lookaside-staging location' },
+  );
+}
+
+/**
+ * Readers see the file whole or not at all.
+ *
+ * @param publish - gives it its name: `rename` replaces one that is there, `link` fails with EEXIST
+ */
+async function putFile(
+  path: string,
+  bytes: Uint8Array,
+  publish: (from: string, to: string) => Promise<void>,
+): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   const temporary = `${path}.${randomBytes(8).toString('hex')}`;
   try {
     await writeFile(temporary, bytes, { mode: 0o644, flag: 'wx', flush: true });
-    await rename(temporary, path);
-  } catch (error) {
+    await publish(temporary, path);
+  } finally {
     await rm(temporary, { force: true });
-    throw error;
   }
 }
 

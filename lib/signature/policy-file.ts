@@ -23,7 +23,7 @@ export interface PolicyFile {
 export const SYSTEM_POLICY = '/etc/containers/policy.json';
 
 /** Where the policy of a user is, below the home directory. */
-const USER_POLICY = '.config/containers/policy.json';
+export const USER_POLICY = '.config/containers/policy.json';
 
 /**
  * Reads the policy of the host: the file that was asked for, else that of the user, else that of the system. The first
@@ -35,14 +35,15 @@ const USER_POLICY = '.config/containers/policy.json';
  */
 export async function readPolicy(options: PolicyFileOptions = {}): Promise<PolicyFile> {
   checkOptions(options, ['path', 'env']);
-  const { path, env = process.env } = options;
-  if (path !== undefined) {
-    return { policy: parsePolicy(await readNamedFile(path, 'policy'), `policy ${path}`), path };
-  }
+  const path = options.path ?? (await policyPath(options.env ?? process.env));
+  if (path === undefined) return { policy: ACCEPT_ANYTHING };
+  return { policy: parsePolicy(await readNamedFile(path, 'policy'), `policy ${path}`), path };
+}
+
+/** The file that counts on this host; undefined where there is none. */
+export async function policyPath(env: NodeJS.ProcessEnv): Promise<string | undefined> {
   const home = homeOf(env);
-  for (const known of [...(home === undefined ? [] : [join(home, USER_POLICY)]), SYSTEM_POLICY]) {
-    const bytes = await readSmallFile(known);
-    if (bytes !== undefined) return { policy: parsePolicy(bytes, `policy ${known}`), path: known };
-  }
-  return { policy: ACCEPT_ANYTHING };
+  for (const path of [...(home === undefined ? [] : [join(home, USER_POLICY)]), SYSTEM_POLICY])
+    if ((await readSmallFile(path)) !== undefined) return path;
+  return undefined;
 }

@@ -102,6 +102,18 @@ export function storageOf(config: RegistriesD, reference: Reference): SignatureS
   return { ...found, ...(writing !== undefined && { lookasideStaging: writing }) };
 }
 
+/**
+ * Where the signatures for a scope of a policy are, as podman shows it: what the scope says or the nearest part of a registry
+ * above it, alone.
+ */
+export function lookasideOf(config: RegistriesD, scope: string): string | undefined {
+  for (let part = scope; ; part = part.slice(0, part.lastIndexOf('/'))) {
+    const found = config.docker.get(part);
+    if (found) return found.lookaside;
+    if (!part.includes('/')) return config.defaultDocker?.lookaside;
+  }
+}
+
 async function listDirectory(options: RegistriesDOptions): Promise<{ directory: string; names: string[] }> {
   const { registriesDir, env = process.env } = options;
   const home = homeOf(env);

@@ -3,12 +3,13 @@ import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
 import { digestOf, verifyBytes, VerifyingStream } from '../oci/digest.js';
-import type { Descriptor, Digest } from '../oci/types.js';
+import type { Descriptor, Digest, Signature } from '../oci/types.js';
 import { BlobWriter } from './blob-writer.js';
 import type { Database } from './database.js';
 import { ioFailure } from './io-failure.js';
 import type { StorePaths } from './paths.js';
 import type { Session } from './session.js';
+import { readSignatures } from './signatures.js';
 
 /** What the catalogue knows of a blob. */
 export interface BlobRow {
@@ -94,6 +95,11 @@ export class Content {
     });
     verifyBytes(bytes, row, `the blob ${path}`);
     return bytes;
+  }
+
+  /** The signatures of a manifest or index. See {@link readSignatures}. */
+  signaturesOf(digest: Digest): Signature[] {
+    return readSignatures(this.#database, digest);
   }
 
   /**

@@ -145,7 +145,7 @@ export class Images {
 
   /** Whether there is a row of this image, even a damaged one that {@link Images.get} cannot show. */
   isKnown(id: string): boolean {
-    return this.#database.get('SELECT 1 FROM images WHERE id = ?', id) !== undefined;
+    return isKnown(this.#database, id);
   }
 
   /** /etc/passwd and /etc/group of the unpacked image, where it has them and they are not unreasonably large. */
@@ -297,6 +297,11 @@ export class Images {
     }
     return undefined;
   }
+}
+
+/** Whether there is a row of an image. */
+export function isKnown(database: Database, id: string): boolean {
+  return database.get('SELECT 1 FROM images WHERE id = ?', id) !== undefined;
 }
 
 /** Writes a name, in a transaction of the caller. */

@@ -165,6 +165,14 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX list_images_by_image ON list_images (image_id);
   `,
+  `
+  CREATE TABLE signatures (
+    digest        TEXT NOT NULL REFERENCES blobs ON DELETE CASCADE,    -- of the manifest or index that is signed
+    position      INTEGER NOT NULL,
+    content       BLOB NOT NULL,       -- as in the files \`signature-N\` of the transport dir:
+    PRIMARY KEY (digest, position)
+  ) STRICT;
+  `,
 ];
 
 /**

@@ -16,7 +16,7 @@ import type {
 } from '../oci/types.js';
 import { chainIds } from './chain.js';
 import { type Commit, writeCommit } from './commit.js';
-import type { Database } from './database.js';
+import { isKnown } from './images.js';
 import { layoutManifest } from './layout.js';
 import { ioFailure } from './io-failure.js';
 import type { TreeRecord } from './layers.js';
@@ -24,6 +24,7 @@ import { writeList } from './lists.js';
 import type { Lock } from './locks.js';
 import type { StoreParts } from './parts.js';
 import { publishLayers } from './publish-layers.js';
+import { writeSignatures } from './signatures.js';
 import { unpackLayer } from './unpack.js';
 
 /** A layer that an image is made of: one of the store, or one that is to become one. */
@@ -57,7 +58,7 @@ const PROGRESS_INTERVAL_MS = 100;
  */
 export class StoreSink implements ImageSink {
   readonly name: string;
-  readonly takes: SinkTakes = { indexes: true };
+  readonly takes: SinkTakes = { indexes: true, signatures: true };
   readonly #parts: StoreParts;
   readonly #options: SinkOptions;
   readonly #built = new Map<string, BuiltLayer>();
@@ -150,6 +151,7 @@ export class StoreSink implements ImageSink {
       const images = commits.map(({ id }) => ({ id, brought: !isKnown(parts.database, id) }));
       for (const commit of commits) writeCommit(parts.database, { ...commit, names: single ? names : [] });
       if (!single) writeList(parts.database, { raw: image.top, blobs: others, images, names });
+      writeSignatures(parts.database, image);
     }, true);
     await parts.writeLayout();
   }
@@ -311,10 +313,6 @@ export class StoreSink implements ImageSink {
       return { ...(passwd === undefined ? {} : { passwd }), ...(group === undefined ? {} : { group }) };
     }, signal);
   }
-}
-
-function isKnown(database: Database, id: string): boolean {
-  return database.get('SELECT 1 FROM images WHERE id = ?', id) !== undefined;
 }
 
 /** The directory of a layer, for its tree to be written in. */

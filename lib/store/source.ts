@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
-import type { Descriptor, Digest, ImageSource, RawManifest } from '../oci/types.js';
+import type { Descriptor, Digest, ImageSource, RawManifest, Signature } from '../oci/types.js';
 import type { Content } from './content.js';
 import type { ImageRow } from './images.js';
 
@@ -29,6 +29,10 @@ export class StoreSource implements ImageSource {
 
   async blob(descriptor: Descriptor): Promise<Readable> {
     return this.#content.open(descriptor.digest);
+  }
+
+  async signatures(digest: Digest): Promise<readonly Signature[]> {
+    return this.#content.signaturesOf(digest);
   }
 
   async close(): Promise<void> {}

@@ -1,29 +1,13 @@
 import { VainaError } from '../errors.js';
+import { REGISTRY_OPTIONS, type OptionKind } from '../registry/options.js';
 import type { EndOptions } from './options.js';
-
-type Check =
-  'flag' | 'text' | 'string' | 'count' | 'texts' | 'function' | 'object' | 'any' | readonly string[];
 
 /** Options of one end; what each of them may be. */
 const END = {
-  credentials: 'object',
-  anonymous: 'flag',
-  registryToken: 'text',
-  authFile: 'text',
-  certDir: 'text',
-  tlsVerify: 'flag',
-  realms: 'texts',
-  tries: 'count',
-  retryDelay: 'count',
-  stallTimeout: 'count',
-  timeout: 'count',
-  lookaside: 'object',
-  sigstoreAttachments: 'flag',
-  registries: 'any',
-  env: 'object',
+  ...REGISTRY_OPTIONS,
   daemonHost: 'text',
   sharedBlobDirectory: 'text',
-} as const satisfies Record<string, Check>;
+} as const satisfies Record<keyof EndOptions, OptionKind>;
 
 const TRANSPORT = {
   store: 'object',
@@ -31,7 +15,7 @@ const TRANSPORT = {
   tmpDir: 'text',
   signal: 'object',
   timeoutMs: 'count',
-} as const satisfies Record<string, Check>;
+} as const satisfies Record<string, OptionKind>;
 
 const COPY = {
   ...TRANSPORT,
@@ -55,7 +39,7 @@ const COPY = {
   onStage: 'function',
   source: 'object',
   destination: 'object',
-} as const satisfies Record<string, Check>;
+} as const satisfies Record<string, OptionKind>;
 
 const VERBS = {
   copyImage: { ...COPY, additionalTags: 'texts', acceptUncompressedLayers: 'flag' },
@@ -81,15 +65,24 @@ const VERBS = {
   },
   listTags: { ...END, ...TRANSPORT },
   deleteImage: { ...END, ...TRANSPORT },
+  signImage: {
+    ...END,
+    ...TRANSPORT,
+    signBy: 'text',
+    signPassphrase: 'string',
+    all: 'flag',
+    directory: 'text',
+    registriesDir: 'text',
+  },
   source: END,
   destination: END,
-} as const satisfies Record<string, Record<string, Check>>;
+} as const satisfies Record<string, Record<string, OptionKind>>;
 
 type Verb = keyof typeof VERBS;
 
 /** Throws ERR_INVALID_OPTION for an option that the verb does not have, or that is of the wrong type. */
 export function checkOptions(verb: Verb, options: object): void {
-  const known: Readonly<Record<string, Check>> = VERBS[verb];
+  const known: Readonly<Record<string, OptionKind>> = VERBS[verb];
   for (const [name, value] of Object.entries(options) as [string, unknown][]) {
     const check = Object.hasOwn(known, name) ? known[name] : undefined;
     if (check === undefined) throw invalid(`there is no ${verb} option ${name}`);
@@ -105,7 +98,7 @@ export function endOptions(verb: Verb, options: object): EndOptions {
   return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(END, name)));
 }
 
-function fits(value: unknown, check: Check): boolean {
+function fits(value: unknown, check: OptionKind): boolean {
   switch (check) {
     case 'any':
       return true;

@@ -31,6 +31,7 @@ export {
 } from './name.js';
 export { openSink, openSource, type SinkOptions, type SourceOptions } from './open.js';
 export type { EndOptions, PlatformOptions, TransportOptions } from './options.js';
+export { signImage, type MadeSignature, type SignImageOptions } from './sign-image.js';
 export type { ImageStoreTransport } from './store.js';
 export {
   syncImages,

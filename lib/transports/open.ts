@@ -4,7 +4,7 @@ import { formatReference } from '../oci/reference.js';
 import { formatImageName, parseImageName, type ImageName } from './name.js';
 import type { EndOptions, TransportOptions } from './options.js';
 import type { ImageStoreTransport } from './store.js';
-import type { RegistryOptions } from '../registry/options.js';
+import { registryOptionsIn } from '../registry/options.js';
 import { registrySource } from '../registry/source.js';
 import { openLayout } from '../oci/oci-layout.js';
 import { openOciArchive } from '../oci/oci-archive.js';
@@ -52,7 +52,7 @@ export async function openSource(
   const spool = { ...(tmpDir !== undefined && { tmpDir }), ...(signal && { signal }) };
   switch (parsed.transport) {
     case 'docker': {
-      return registrySource(parsed.reference, registryOptions(options));
+      return registrySource(parsed.reference, registryOptionsIn(options));
     }
     case 'oci': {
       return openLayout(
@@ -106,7 +106,7 @@ export async function openSink(name: string | ImageName, options: SinkOptions = 
   switch (parsed.transport) {
     case 'docker': {
       return registrySink(parsed.reference, {
-        ...registryOptions(options),
+        ...registryOptionsIn(options),
         ...(tmpDir !== undefined && { tmpDir }),
         ...(mountFrom && { mountFrom }),
       });
@@ -143,18 +143,6 @@ export async function openSink(name: string | ImageName, options: SinkOptions = 
     case 'vaina':
       return storeOf(parsed, options.store).sink(parsed.image);
   }
-}
-
-/** What a registry is to know: the rest belongs to other transports. */
-function registryOptions(options: SinkOptions): RegistryOptions {
-  const own: (keyof SinkOptions)[] = [
-    ...(['store', 'storageLock', 'tmpDir', 'signal', 'asPulled'] as const),
-    ...(['daemonHost', 'sharedBlobDirectory', 'additionalTags'] as const),
-    ...(['acceptUncompressedLayers', 'mountFrom'] as const),
-  ];
-  return Object.fromEntries(
-    Object.entries(options).filter(([key]) => !own.includes(key as keyof SinkOptions)),
-  );
 }
 
 function daemonOptions({ daemonHost, certDir, tlsVerify, env }: EndOptions): EndOptions {

@@ -1,7 +1,7 @@
 import { VainaError } from '../errors.js';
 import { hostPlatform, normalizePlatform, parsePlatformName } from '../oci/platform.js';
 import type { Platform } from '../oci/types.js';
-import type { RegistryOptions } from '../registry/options.js';
+import { registryOptionsIn, type RegistryOptions } from '../registry/options.js';
 import type { SharedLock } from './containers-storage/source.js';
 import type { ImageStoreTransport } from './store.js';
 
@@ -41,8 +41,7 @@ export function registryOptions(
   end: EndOptions,
   signal?: AbortSignal,
 ): RegistryOptions & { signal?: AbortSignal } {
-  const { daemonHost: _daemon, sharedBlobDirectory: _blobs, ...registry } = end;
-  return { ...registry, ...(signal && { signal }) };
+  return { ...registryOptionsIn(end), ...(signal && { signal }) };
 }
 
 /** The platform that was asked for, or undefined. */

@@ -6,17 +6,22 @@ import { dirname } from 'node:path';
 const queues = new Map<string, Promise<unknown>>();
 
 /**
- * Changes a file as a whole: what others see is the old content or the new one. The file has mode 0600, and so has what
- * it is made of on the way; missing directories are made with 0700. A symbolic link stays, and its target changes.
+ * Changes a file as a whole: what others see is the old content or the new one. What it is made of on the way has the
+ * mode of the file; missing directories are made with 0700. A symbolic link stays, and its target changes.
  * Changes of the same path within this process do not lose each other.
  *
  * @param change - makes the new content; undefined leaves the file alone. It reads the old content itself
+ * @param mode - of the file
  */
-export async function replaceFile(path: string, change: () => Promise<string | undefined>): Promise<void> {
+export async function replaceFile(
+  path: string,
+  change: () => Promise<string | undefined>,
+  mode = 0o600,
+): Promise<void> {
   const before = queues.get(path) ?? Promise.resolve();
   const mine = before
     .then(() => change())
-    .then((text) => (text === undefined ? undefined : write(path, text)));
+    .then((text) => (text === undefined ? undefined : write(path, text, mode)));
   const settled = mine.catch(() => undefined);
   queues.set(path, settled);
   try {
@@ -26,11 +31,11 @@ export async function replaceFile(path: string, change: () => Promise<string | u
   }
 }
 
-async function write(path: string, text: string): Promise<void> {
+async function write(path: string, text: string, mode: number): Promise<void> {
   const target = await realpath(path).catch(() => path);
   await mkdir(dirname(target), { recursive: true, mode: 0o700 });
   const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`;
-  const file = await open(temporary, 'wx', 0o600);
+  const file = await open(temporary, 'wx', mode);
   try {
     await file.writeFile(text);
     await file.sync();

@@ -1,12 +1,24 @@
 import { execFileSync } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import { Engine } from '../../lib/index.js';
 import { MEDIA } from '../../lib/oci/mediatypes.js';
+import type { Descriptor, Index } from '../../lib/oci/types.js';
+import { copyImage } from '../../lib/transports/copy-image.js';
 import { expectError } from '../support/containers.js';
-import { makeImage, type TestImage } from '../support/images.js';
-import { MemorySource } from '../support/memory-source.js';
+import {
+  blobsOf,
+  layoutEntries,
+  makeImage,
+  makeIndex,
+  writeTree,
+  type TestImage,
+} from '../support/images.js';
+import { failure, MemorySource } from '../support/memory-source.js';
+import { Podman } from '../support/podman.js';
 import { findRegistry, startRegistry } from '../support/registry.js';
-import { requires } from '../support/requires.js';
+import { missing, requires } from '../support/requires.js';
 import { Box, idOf, layer, requireProgram } from '../support/store-box.js';
 import { takeIndex } from '../support/take-index.js';
 
@@ -97,10 +109,99 @@ describe('manifest lists', function () {
       const pulled = await engine.images.pull(to, { ...access, platform: 'linux/s390x' });
       expect(pulled.id).to.equal(idOf(other));
       const again = await engine.manifests.create('again', [`docker://${to}`], { ...access, all: true });
-      expect((await again.inspect()).manifests.map((entry) => entry.digest)).to.have.members(manifests);
+      expect((await again.inspect()).manifests.map((entry) => entry.digest)).to.deep.equal(
+        [host, other].map(({ manifest }) => manifest.descriptor.digest),
+      );
+      expect(manifests).to.have.members((await again.inspect()).manifests.map((entry) => entry.digest));
       expect((await engine.images.get('again')).id).to.equal(idOf(host));
       await expectError('ERR_REGISTRY_UNREACHABLE', again.add(`docker://${to}`));
     } finally {
+      await registry.stop();
+    }
+  });
+
+  it('have the images of a registry in the order of their index, as podman has them', async function () {
+    if (findRegistry() === undefined || missing('podman') !== undefined) this.skip();
+    const registry = await startRegistry();
+    const podman = new Podman(box.directory);
+    try {
+      const images = await Promise.all(
+        ['s390x', 'arm64', 'riscv64', 'amd64'].map(async (architecture) =>
+          makeImage({ layers: [await layer(architecture)], platform: { os: 'linux', architecture } }),
+        ),
+      );
+      const index = makeIndex(images);
+      const directory = `${box.directory}/order`;
+      const entry = { descriptor: index.descriptor, name: 'all' };
+      writeTree(directory, layoutEntries([entry], [...images.flatMap(blobsOf), index.bytes]));
+      const to = `docker://${registry.host}/order:1`;
+      const access = { tlsVerify: false, registries: false } as const;
+      await copyImage(`oci:${directory}:all`, to, {
+        ...{ all: true, insecurePolicy: true, destination: access },
+      });
+      const list = await engine.manifests.create('order', [to], { ...access, all: true });
+      const own = (await list.inspect()).manifests;
+      expect(own.map(({ digest }) => digest)).to.deep.equal(
+        images.map(({ manifest }) => manifest.descriptor.digest),
+      );
+      podman.output('manifest', 'create', 'order');
+      podman.output('manifest', 'add', '--all', '--tls-verify=false', 'order', to);
+      const peer = JSON.parse(podman.output('manifest', 'inspect', 'order')) as Index;
+      const told = (all: readonly Descriptor[]): unknown[] =>
+        all.map(({ digest, platform }) => [digest, platform]);
+      expect(told(own)).to.deep.equal(told(peer.manifests));
+    } finally {
+      podman.dispose();
+      await registry.stop();
+    }
+  });
+
+  it('take what the trust policy lets in, and tell of what happens to images', async () => {
+    const told: string[] = [];
+    const listen = (message: unknown): void => {
+      const { verb, name } = message as { verb: string; name?: string };
+      told.push(name === undefined ? verb : `${verb} ${name}`);
+    };
+    subscribe('vaina:image', listen);
+    const registry = await startRegistry();
+    const strict = await Engine.open({
+      ...{ root: box.root, runroot: box.runroot, trustPolicy: { default: [{ type: 'reject' }] } },
+    });
+    try {
+      const access = { tlsVerify: false, registries: false } as const;
+      await box.take(MemorySource.of(host), ['localhost/host:1']);
+      const image = await engine.images.get('host:1');
+      const to = `${registry.host}/host:1`;
+      await image.push(to, access);
+      const list = await strict.manifests.create('strict');
+      const added = await failure(list.add(`docker://${to}`, access));
+      const pulled = await failure(strict.images.pull(to, access));
+      expect([added.code, pulled.code]).to.deep.equal(['ERR_POLICY_REJECTED', 'ERR_POLICY_REJECTED']);
+      await list.delete();
+      await engine.images.pull(to, access);
+      await image.tag('more:1');
+      await image.untag('more:1');
+      await engine.images.save(image, `${box.directory}/saved.tar`);
+      await engine.images.load(`${box.directory}/saved.tar`);
+      await engine.images.import(Readable.from([await layer('imported')]), { reference: 'imported:1' });
+      await (await engine.images.get('imported:1')).remove();
+      await image.remove();
+      expect(told).to.deep.equal([
+        `push docker://${to}`,
+        `pull-error docker://${to}`,
+        'remove',
+        `pull docker://${to}`,
+        'tag localhost/more:1',
+        'untag localhost/more:1',
+        'save localhost/host:1',
+        'loadfromarchive localhost/host:1',
+        'import localhost/imported:1',
+        'remove',
+        'remove',
+      ]);
+    } finally {
+      unsubscribe('vaina:image', listen);
+      await strict.close();
       await registry.stop();
     }
   });
@@ -122,11 +223,13 @@ describe('manifest lists', function () {
       platform: { os: 'linux', architecture: 's390x', variant: 'v1' },
       annotations: { c: 'd' },
     });
-    await list.annotate(digest, { osVersion: '10', osFeatures: ['x'] });
+    await list.annotate(digest, { osVersion: '10', osFeatures: ['x'], features: ['sse4'] });
     await list.annotate(undefined, { annotations: { e: 'f' } });
     const changed = await list.inspect();
     expect(changed.annotations).to.deep.equal({ a: 'b', e: 'f' });
-    expect(changed.manifests[1]?.platform).to.deep.include({ 'os.version': '10', 'os.features': ['x'] });
+    expect(changed.manifests[1]?.platform).to.deep.include({
+      ...{ 'os.version': '10', 'os.features': ['x'], features: ['sse4'] },
+    });
     expect((await list.source().manifest()).digest).to.equal(list.digest);
     await list.tag('other');
     await list.tag('third');

@@ -10,6 +10,7 @@ interface EntryGiven extends AccessGiven {
   all?: boolean;
   annotation?: string[];
   arch?: string;
+  features?: string[];
   os?: string;
   osFeatures?: string[];
   osVersion?: string;
@@ -19,6 +20,7 @@ interface EntryGiven extends AccessGiven {
 const entryFlags = (): Flag[] => [
   flag('--annotation <annotation>', 'Set an annotation for the specified image', 'list'),
   flag('--arch <architecture>', 'Override the architecture of the specified image', 'string'),
+  flag('--features <features>', 'Override the features of the specified image', 'slice'),
   flag('--os <OS>', 'Override the OS of the specified image', 'string'),
   flag('--os-features <features>', 'Override the OS features of the specified image', 'slice'),
   flag('--os-version <version>', 'Override the OS version of the specified image', 'string'),
@@ -26,10 +28,11 @@ const entryFlags = (): Flag[] => [
 ];
 
 function entryOptions(given: EntryGiven): ListEntry {
-  const { annotation, arch, os, osFeatures, osVersion, variant } = given;
+  const { annotation, arch, features, os, osFeatures, osVersion, variant } = given;
   return {
     ...(annotation === undefined ? {} : { annotations: pairs(annotation) }),
     ...(arch === undefined ? {} : { arch }),
+    ...(features === undefined ? {} : { features }),
     ...(os === undefined ? {} : { os }),
     ...(osFeatures === undefined ? {} : { osFeatures }),
     ...(osVersion === undefined ? {} : { osVersion }),
@@ -98,17 +101,25 @@ export const add = verb<EntryGiven>({
 });
 
 /** `vaina manifest annotate` */
-export const annotate = verb<EntryGiven>({
+export const annotate = verb<EntryGiven & { index?: boolean }>({
   summary: 'Add or update information about an entry in a manifest list or image index',
-  usage: 'LIST IMAGE',
-  flags: entryFlags(),
+  usage: 'LIST [IMAGE]',
+  flags: [
+    ...entryFlags(),
+    flag('--index', 'Apply --annotation values to the image index itself; no image is named then'),
+  ],
   async run(session, args, given) {
     const [name, image] = args;
-    if (name === undefined || image === undefined || args.length > 2)
-      throw new CommandError(`accepts 2 arg(s), received ${args.length}`);
+    if (name === undefined || args.length > 2)
+      throw new CommandError(`accepts between 1 and 2 arg(s), received ${args.length}`);
+    if (given.index && image !== undefined)
+      throw new CommandError(`did not expect image name "${image}" when modifying the entire index`);
+    if (!given.index && image === undefined)
+      throw new CommandError('expected an instance digest or image name');
     const engine = await session.engine();
     const list = await engine.manifests.get(name);
-    const digest = image.startsWith('sha256:') ? image : (await engine.images.get(image)).digest;
+    const digest =
+      image === undefined || image.startsWith('sha256:') ? image : (await engine.images.get(image)).digest;
     await list.annotate(digest, entryOptions(given));
     session.print(list.id);
     return 0;

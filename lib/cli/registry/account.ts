@@ -19,7 +19,7 @@ export function authFiles({ authfile, compatAuthFile }: AccountGiven): AuthFiles
 /** The registry that is named, or else the first of the search registries. */
 export async function registryOf(library: LibraryRegistries, args: readonly string[]): Promise<string> {
   atMost(args, 1);
-  const registry = args[0] ?? (await library.configuredRegistries())[0];
+  const registry = args[0] ?? (await library.searchRegistries())[0];
   if (registry === undefined)
     throw new CommandError('no registries found in registries.conf, a registry must be provided');
   return registry;

@@ -40,7 +40,7 @@ export const login = verb<LoginGiven>({
     flag('-v, --verbose', 'Write more detailed information to stdout'),
   ],
   async run(session, args, given) {
-    const library = session.host.registries();
+    const library = session.jobs();
     const registry = await registryOf(library, args);
     const key = keyOf(registry);
     const files = authFiles(given);

@@ -26,7 +26,7 @@ export const logout = verb<LogoutGiven>({
     ),
   ],
   async run(session, args, given) {
-    const library = session.host.registries();
+    const library = session.jobs();
     const files = authFiles(given);
     if (given.all) {
       if (args.length > 0) throw new CommandError('--all takes no arguments');

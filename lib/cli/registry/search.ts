@@ -49,7 +49,7 @@ export const search = verb<SearchGiven>({
       throw new CommandError('filters are not applicable to list tags result');
     const filter = searchFilters(filters);
     const rows = await session.abortable((signal) =>
-      session.host.registries().search(term, {
+      session.jobs().search(term, {
         signal,
         ...(limit > 0 ? { limit } : {}),
         ...(listTags ? { listTags } : {}),

@@ -30,6 +30,8 @@ export function checkCatalogue(parts: StoreParts, findings: Findings, quick: boo
     for (const manifest of database.all('SELECT * FROM manifests')) checkManifest(parts, findings, manifest);
     for (const name of database.all('SELECT * FROM image_names')) checkName(parts, findings, name);
     for (const list of database.all('SELECT id, digest, content FROM lists')) checkList(findings, list);
+    for (const { digest } of database.all('SELECT DISTINCT digest FROM signatures'))
+      checkSignatures(parts, findings, digest as Digest);
   });
 }
 
@@ -147,6 +149,15 @@ function checkList(findings: Findings, row: SqlRow): void {
   } catch (error) {
     if (!VainaError.is(error)) throw error;
     report(`cannot be read: ${error.message}`);
+  }
+}
+
+function checkSignatures({ content }: StoreParts, findings: Findings, digest: Digest): void {
+  try {
+    content.signaturesOf(digest);
+  } catch (error) {
+    if (!VainaError.is(error)) throw error;
+    findings.add('signature-damaged', digest, error.message, findings.usersOfBlob(digest));
   }
 }
 

@@ -19,6 +19,7 @@ const DEPENDENT = new Set([
   'list_names',
   'list_blobs',
   'list_images',
+  'signatures',
 ]);
 
 /** Makes indexes anew, and removes rows that refer to nothing. */

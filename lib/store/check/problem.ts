@@ -11,6 +11,7 @@ export const PROBLEM_KINDS = [
   'config-damaged',
   'index-damaged',
   'list-damaged',
+  'signature-damaged',
   'blob-missing',
   'blob-size',
   'blob-digest',

@@ -54,6 +54,7 @@ const ORDER: readonly Problem['kind'][] = [
   'image-inconsistent',
   'index-damaged',
   'list-damaged',
+  'signature-damaged',
   'name-damaged',
   'layer-inconsistent',
   'image-layers',
@@ -160,6 +161,9 @@ async function mend(mending: Mending, problem: Problem): Promise<string> {
       return 'it is written anew';
     case 'list-damaged':
       return mendList(mending.parts, problem.id);
+    case 'signature-damaged':
+      mending.parts.database.run('DELETE FROM signatures WHERE digest = ?', problem.id);
+      return 'the signatures were removed: pull or copy the image again to have them';
     case 'container-damaged':
       throw unmendable('only removing the container would mend it');
   }

@@ -91,7 +91,6 @@ export class World {
         return this.#library();
       },
       jobs: () => this.#jobs(),
-      registries: () => this.#registries(),
       write: (fd, data) => {
         const text = Buffer.from(data as Uint8Array).toString();
         if (fd === 1) this.out += text;
@@ -128,6 +127,7 @@ export class World {
         return this.told[name] as never;
       };
     return {
+      ...this.#registries(),
       copyImage: job('copyImage'),
       inspectImage: job('inspectImage'),
       listTags: job('listTags'),
@@ -137,6 +137,9 @@ export class World {
       standaloneSign: job('standaloneSign'),
       standaloneVerify: job('standaloneVerify'),
       generateSigstoreKey: job('generateSigstoreKey'),
+      signImage: job('signImage'),
+      showTrust: job('showTrust'),
+      setTrust: job('setTrust'),
     };
   }
 
@@ -161,7 +164,7 @@ export class World {
         for (const [registry, error] of this.searchFailures) options?.onFailure?.(registry, error);
         return this.found;
       },
-      configuredRegistries: async () => this.configured,
+      searchRegistries: async () => this.configured,
     };
   }
 
@@ -224,6 +227,10 @@ export class World {
         load: async (source, options) => {
           this.#record('images.load', source, options);
           return this.images.map((row) => this.#image(row));
+        },
+        scp: async (source, destination, options) => {
+          this.#record('images.scp', source, destination, options);
+          return ['localhost/app:1'];
         },
         import: async (source, options) => {
           this.#record('images.import', source, options);

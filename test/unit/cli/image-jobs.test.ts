@@ -46,6 +46,15 @@ describe('cli jobs on images', () => {
     expect(await world.run('history')).to.equal(125);
   });
 
+  it('image scp', async () => {
+    const words = ['image', 'scp', 'app:1', 'me@host::'];
+    expect(await print(...words)).to.equal('Loaded image: localhost/app:1\n');
+    expect(await print(...words, '-q', '--engine', 'podman')).to.equal('');
+    expect(world.called('images.scp')[1]).to.deep.equal(['app:1', 'me@host::', { engine: 'podman' }]);
+    expect(await world.run('image', 'scp')).to.equal(125);
+    expect(await world.run(...words, '--engine', 'docker')).to.equal(125);
+  });
+
   it('image tree', async () => {
     expect(await print('image', 'tree', 'localhost/one:1')).to.equal(
       [

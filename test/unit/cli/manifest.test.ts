@@ -23,12 +23,18 @@ describe('cli manifest', () => {
     expect(world.called('manifests.create')).to.deep.equal([
       ['list', ['x', 'y'], { amend: true, annotations: { a: 'b' } }],
     ]);
-    await print('add', '--all', '--os-features', 'a,b', '--arch', 'arm64', 'list', 'x');
+    await print('add', '--all', '--os-features', 'a,b', '--features', 'c,d', '--arch', 'arm64', 'list', 'x');
     expect(world.called('list.add')).to.deep.equal([
-      ['x', { arch: 'arm64', osFeatures: ['a', 'b'], all: true }],
+      ['x', { arch: 'arm64', osFeatures: ['a', 'b'], features: ['c', 'd'], all: true }],
     ]);
     await print('annotate', '--os', 'linux', 'list', 'one');
-    expect(world.called('list.annotate')).to.deep.equal([[`sha256:${'d'.repeat(64)}`, { os: 'linux' }]]);
+    await print('annotate', '--index', '--annotation', 'a=b', 'list');
+    expect(world.called('list.annotate')).to.deep.equal([
+      [`sha256:${'d'.repeat(64)}`, { os: 'linux' }],
+      [undefined, { annotations: { a: 'b' } }],
+    ]);
+    expect(await world.run('manifest', 'annotate', '--index', 'list', 'one')).to.equal(125);
+    expect(await world.run('manifest', 'annotate', 'list')).to.equal(125);
     await print('remove', 'list', 'sha256:1');
     expect(world.called('list.remove')).to.deep.equal([['sha256:1']]);
     expect(await print('inspect', 'list')).to.equal('{\n    "schemaVersion": 2\n}\n');

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import {
@@ -20,8 +20,10 @@ import {
   type ArchivedImage,
   type ImageArchive,
 } from '../../../lib/oci/archive.js';
+import { copy } from '../../../lib/oci/copy.js';
 import { digestOf, hexOf } from '../../../lib/oci/digest.js';
 import { MEDIA } from '../../../lib/oci/mediatypes.js';
+import { ociArchiveSink } from '../../../lib/oci/oci-archive.js';
 import {
   blobsOf,
   dockerArchiveEntries,
@@ -36,7 +38,7 @@ import {
 } from '../../support/images.js';
 import { MemorySink } from '../../support/memory-sink.js';
 import { copyOne, type OneImage } from '../../support/one-image.js';
-import { failure } from '../../support/memory-source.js';
+import { failure, MemorySource } from '../../support/memory-source.js';
 
 describe('oci archives', () => {
   let directory: string;
@@ -328,6 +330,17 @@ describe('oci archives', () => {
         'ERR_DIGEST_MISMATCH',
       );
     });
+  });
+
+  it('written to a stream fail where that was closed before or is meanwhile', async () => {
+    const early = new PassThrough();
+    early.destroy();
+    const late = new PassThrough({ highWaterMark: 1 });
+    setTimeout(() => late.destroy(), 20);
+    for (const stream of [early, late]) {
+      const error = await failure(copy(MemorySource.of(one), ociArchiveSink(stream, 'localhost/one:1')));
+      expect(error.message).to.include('the stream was closed');
+    }
   });
 
   it('names the digest of what it made from a docker-archive', async () => {

@@ -77,6 +77,18 @@ describe('store/database', () => {
       .with.property('code', 'ERR_STORE_DAMAGED');
   });
 
+  it('brings an older catalogue to the present schema, with what is in it', () => {
+    const database = Database.open(path);
+    migrate(database, path);
+    database.run(`INSERT INTO blobs (digest, size, media_type) VALUES ('sha256:1', 1, 'x')`);
+    database.exec('DROP TABLE signatures; PRAGMA user_version = 4');
+    migrate(database, path);
+    database.run(`INSERT INTO signatures VALUES ('sha256:1', 0, x'99')`);
+    database.run('DELETE FROM blobs');
+    expect(database.all('SELECT * FROM signatures')).to.deep.equal([]);
+    database.close();
+  });
+
   it('migrates once and refuses what a newer engine has written', () => {
     const database = Database.open(path);
     migrate(database, path);
