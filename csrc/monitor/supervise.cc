@@ -143,6 +143,8 @@ void clean_up(bool run_dir_stays) {
   CgroupUsage usage = read_cgroup_usage(monitor->host);
   char record[kRecordSize];
   size_t size = format_record(*container, usage, usage.oom_kills > 0, record);
+  // Whoever started the container has something to clean up too, and need not wait for us.
+  if (monitor->owner != nullptr) send_message(monitor->owner, Message::kEnding, 0, nullptr, 0);
   clean_up(!keep_record(record, size));
   announce_end(0, record, size);
   _exit(0);

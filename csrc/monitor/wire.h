@@ -18,6 +18,7 @@ enum class Message : uint16_t {
   kExited = 103,
   kOk = 104,
   kError = 105,
+  kEnding = 106,
 };
 
 constexpr size_t kHeaderSize = 12;

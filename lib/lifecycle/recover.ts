@@ -43,12 +43,19 @@ export async function recover(context: Context): Promise<void> {
   await removeOrphans(context);
 }
 
-/** Directories of containers that were never entered: whoever makes one holds this lock, shared, until it is. */
+/**
+ * Directories of containers that were never entered, for which whoever makes one holds this lock, shared, until it is; and of
+ * those whose entry is gone already, while their monitor cleaned up.
+ */
 async function removeOrphans(context: Context): Promise<void> {
   const names = await readdir(join(context.root, 'containers'));
   if (names.every((name) => findContainer(context, name))) return;
   const lock = context.store.locks.tryAcquire('containers');
   if (!lock) return;
   await using _lock = lock;
-  for (const name of names) if (!findContainer(context, name)) await removeFiles(context, name);
+  for (const name of names) {
+    if (findContainer(context, name) || context.native.isLocked(filesOf(context, name).alive)) continue;
+    await killLeftovers(context, name);
+    await removeFiles(context, name);
+  }
 }

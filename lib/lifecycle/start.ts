@@ -16,6 +16,7 @@ import type { Monitored } from './monitored.js';
 import { planOf } from './plan-of.js';
 import { Process } from './process.js';
 import type { ContainerState, ExitStatus } from './records.js';
+import { removeFiles } from './remove.js';
 import { assertAllowed } from './state.js';
 import { IGNORE, openStdio, type OpenStdio, type StdioTriple } from './stdio.js';
 import { readTruth, unknownEnd } from './sync.js';
@@ -184,6 +185,19 @@ function supervise(
   session: Session,
 ): Promise<ExitStatus> {
   const { id, options } = entry.record;
+  let deleted = false;
+  if (options.autoRemove) {
+    session.onEnding = () => {
+      if (!context.owned.has(id) || context.store.closed) return;
+      // Should the monitor be killed over its cleaning up, an opener finds a directory without an entry and removes it.
+      try {
+        deleteContainer(context, id);
+        deleted = true;
+      } catch {
+        // It is tried again at the end.
+      }
+    };
+  }
   const ended = session.exited.then(
     (record): ContainerState => ({ status: 'exited', exit: exitStatus(record) }),
     // The channel closed without a word: the monitor was killed.
@@ -204,7 +218,9 @@ function supervise(
       }
       if (state.status === 'stopped') await killLeftovers(context, id);
       if (!context.store.closed) {
-        if (options.autoRemove && state.status === 'exited') deleteContainer(context, id);
+        if (deleted) {
+          if (state.status === 'stopped') await removeFiles(context, id);
+        } else if (options.autoRemove && state.status === 'exited') deleteContainer(context, id);
         else trySaveState(context, id, state);
       }
       publish('died', id, { exitCode: state.exit?.exitCode });

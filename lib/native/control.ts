@@ -30,6 +30,11 @@ export interface Session {
    * Rejects with `ERR_MONITOR_LOST` when the monitor ends or the channel is closed before.
    */
   readonly exited: Promise<ExitRecord>;
+  /**
+   * Called, of the container on the channel of {@link ControlChannel.launch}, when it has ended and the monitor begins to
+   * clean up after it, which `exited` waits for.
+   */
+  onEnding: () => void;
 }
 
 /** A monitor that has been started and waits for its plan. */
@@ -52,7 +57,7 @@ let nullFd: number | undefined;
 interface Pending {
   resolve: (message: Message) => void;
   reject: (error: Error) => void;
-  /** The answer that is not yet the last one. */
+  /** The answers that are not yet the last one. */
   progress?: (message: Message) => void;
 }
 
@@ -278,13 +283,17 @@ export class ControlChannel {
           refuse(error);
           reject(error);
         },
-        progress: ({ body }) => begin(parseStarted(body)),
+        progress: ({ type, body }) => {
+          if (type === MESSAGE.started) begin(parseStarted(body));
+          else session.onEnding();
+        },
       });
     });
     // Who only wants one of them must not be killed by the other's rejection.
     started.catch(() => undefined);
     exited.catch(() => undefined);
-    return { started, exited };
+    const session: Session = { started, exited, onEnding: () => undefined };
+    return session;
   }
 
   #expect(tag: number, pending: Pending): void {
@@ -326,7 +335,8 @@ export class ControlChannel {
   }
 
   #dispatch(message: Message): void {
-    if (message.type === MESSAGE.started) return this.#pending.get(message.tag)?.progress?.(message);
+    if (message.type === MESSAGE.started || message.type === MESSAGE.ending)
+      return this.#pending.get(message.tag)?.progress?.(message);
     const pending = this.#settle(message.tag);
     if (!pending) return;
     if (message.type === MESSAGE.error) return pending.reject(refusal(message.body));

@@ -13,6 +13,7 @@ export const MESSAGE = {
   exited: 103,
   ok: 104,
   error: 105,
+  ending: 106,
 } as const;
 
 const HEADER_SIZE = 12;

@@ -1,5 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { expect } from 'chai';
@@ -117,6 +119,20 @@ describe('kill -9', function () {
     await expectNothingLeft({ ...host, storeEntries: [container.id] }, box, 1000 * SLOW);
     await seen.remove();
     expect(await other.containers.exists(container.id)).to.equal(false);
+  });
+
+  it('of a monitor while it cleans up, the entry being gone: the next opener finishes', async () => {
+    const container = await box.engine.containers.run(box.image, { command: ['sleep', '1000'] });
+    const id = 'c'.repeat(64);
+    const cgroups = takeCensus(box)
+      .cgroups.filter((path) => path.endsWith(container.id))
+      .map((path) => path.replace(container.id, id));
+    await container.remove({ force: true, timeout: 0 });
+    expect(cgroups).to.not.deep.equal([]);
+    for (const path of cgroups) mkdirSync(path);
+    mkdirSync(join(box.root, 'containers', id, 'upper'), { recursive: true });
+    await using _other = await Engine.open({ root: box.root, runroot: box.runroot });
+    await expectNothingLeft(box.census, box, 1000 * SLOW);
   });
 
   it('of a monitor whose Node still lives: wait settles with an unknown exit', async () => {
