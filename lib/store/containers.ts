@@ -142,7 +142,8 @@ export class Containers {
 
   /** All containers, the oldest first. */
   list(): ContainerRow[] {
-    return this.#many('ORDER BY created_at, id');
+    // SQLite would sort the records with them.
+    return this.#many('').sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
   }
 
   /** The containers that were made of an image, the oldest first. */
