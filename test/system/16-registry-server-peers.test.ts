@@ -32,7 +32,7 @@ describe('the registry and its peers', function () {
   this.timeout(60_000);
   requires('root', 'skopeo', 'podman', 'busybox');
   checkLeftovers();
-  const directory = makeDirectory();
+  let directory: string;
   const errors: unknown[] = [];
   let engine: Engine;
   let plain: ListeningRegistry;
@@ -40,6 +40,7 @@ describe('the registry and its peers', function () {
   let certDir: string;
 
   before(async () => {
+    directory = makeDirectory();
     engine = await Engine.open({ root: join(directory, 'root'), runroot: join(directory, 'run') });
     const certificates = makeCertificates(directory);
     certDir = certificates.certDir;
@@ -68,7 +69,7 @@ describe('the registry and its peers', function () {
   });
   after(async () => {
     await engine?.close();
-    removeDirectory(directory);
+    if (directory) removeDirectory(directory);
   });
 
   it('takes and gives skopeo images over TLS of an own authority', async () => {

@@ -8,7 +8,7 @@ import { makeDirectory, removeDirectory } from '../support/programs.js';
 import { requires } from '../support/requires.js';
 import { idOf } from '../support/store-box.js';
 
-const MOMENTS = momentsOfRun(12, 100);
+const MOMENTS = momentsOfRun(6, 100);
 
 describe('a store whose user is killed', function () {
   this.timeout(600_000);

@@ -215,18 +215,18 @@ const SCENARIOS: Scenario[] = [
 describe('isolation beside podman with runc', function () {
   this.timeout(60_000);
   requires('root', 'podman', 'runc', 'gcc', 'cgroup1');
+  let podman: Podman;
+  // Before useEngine, which removes the directory at its end.
+  after(() => podman?.dispose());
   const box = useEngine((root) => {
     compileStatic('test/support/probe.c', join(root, 'probe'));
   });
   const used = new Set<Difference>();
-  let podman: Podman;
 
   before(() => {
     podman = new Podman(box.directory);
     podman.import(join(box.directory, 'busybox-root.tar'), box.image);
   });
-
-  after(() => podman?.dispose());
 
   // What podman's image configuration and ours say must not differ: neither gets one that adds anything.
   const ENV = { PATH: '/bin', FROM_IMAGE: 'yes' };
