@@ -26,6 +26,7 @@ import { checkLeftovers } from '../support/leftovers.js';
 import { failure, MemorySource } from '../support/memory-source.js';
 import { Podman } from '../support/podman.js';
 import { startRegistry, type RunningRegistry } from '../support/registry.js';
+import { until } from '../support/programs.js';
 import { requires } from '../support/requires.js';
 
 const env = { PATH: process.env['PATH'], HOME: '/nonexistent', XDG_RUNTIME_DIR: '/nonexistent' };
@@ -86,7 +87,10 @@ describe('writing to a real registry', () => {
       await push(large, 'chunked:1', { chunkSize: 1024 * 1024 });
       expect(digestBySkopeo('whole:1')).to.equal(image.manifest.descriptor.digest);
       expect(digestBySkopeo('chunked:1')).to.equal(large.manifest.descriptor.digest);
-      expect(logged(/method=PATCH/)).to.equal(Math.ceil((large.layers[0]?.bytes.length ?? 0) / 1024 / 1024));
+      const chunks = Math.ceil((large.layers[0]?.bytes.length ?? 0) / 1024 / 1024);
+      // It answers before it writes its log.
+      await until('each chunk is in the log', () => logged(/method=PATCH/) >= chunks);
+      expect(logged(/method=PATCH/)).to.equal(chunks);
       const to = join(directory, 'by-skopeo');
       skopeo(
         'copy',
@@ -103,12 +107,17 @@ describe('writing to a real registry', () => {
     });
 
     it('is given nothing that it has, and mounts what another repository has', async () => {
+      const isLogged = async (tag: string): Promise<void> =>
+        until(`${tag} is in the log`, () => logged(new RegExp(`method=PUT.*/from/manifests/${tag}`)) > 0);
       await push(image, 'from:1');
+      await isLogged('1');
       let since = registry.log().length;
       await push(image, 'from:2');
+      await isLogged('2');
       expect(logged(/method=POST/, since)).to.equal(0);
       since = registry.log().length;
       await push(image, 'mounted:1', { mountFrom: [`${registry.host}/from`] });
+      await until('the manifest is in the log', () => logged(/method=PUT/, since) > 0);
       expect([logged(/method=POST/, since), logged(/method=PUT/, since)]).to.deep.equal([4, 1]);
       expect(digestBySkopeo('mounted:1')).to.equal(image.manifest.descriptor.digest);
     });
@@ -147,7 +156,7 @@ describe('writing to a real registry', () => {
         '5',
       ]);
       // This registry gives all tags at once, and unsorted.
-      expect(logged(/tags\/list\?n=2/, since)).to.be.at.least(1);
+      await until('the page is in the log', () => logged(/tags\/list\?n=2/, since) > 0);
       expect(await catalog(registry.host, { ...options, pageSize: 1 })).to.include.members(['tags', 'whole']);
       expect(await ping(registry.host, options)).to.equal(`https://${registry.host}`);
       expect((await failure(ping(registry.host, { env, certDir }))).code).to.equal('ERR_UNAUTHORIZED');
