@@ -19,15 +19,16 @@ const JOBS = {
   load: 'await open(); await engine.images.load(argument);',
   copy: 'await open(); await engine.copy(argument, target, { source: { tlsVerify: false }, insecurePolicy: true });',
   // What is loaded at the first request of a process is there at the second.
-  inspect: `await vaina.inspectImage(argument, { tlsVerify: false });
+  inspect: `await inspectImage(argument, { tlsVerify: false });
     first = performance.now() - begin;
     begin = performance.now();
-    await vaina.inspectImage(argument, { tlsVerify: false });`,
+    await inspectImage(argument, { tlsVerify: false });`,
 } as const;
 
 const PROGRAM = (job: keyof typeof JOBS): string => `
 const [repo, store, argument, target, format] = process.argv.slice(1);
 const vaina = require(repo);
+const { inspectImage } = require(repo + '/dist/transports');
 const delay = require('node:perf_hooks').monitorEventLoopDelay({ resolution: 5 });
 let engine, begin, first;
 const open = async () => void (engine = await vaina.Engine.open({ root: store + '/root', runroot: store + '/run' }));
