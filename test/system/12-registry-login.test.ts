@@ -18,7 +18,7 @@ import { layoutEntries, makeImage, blobsOf, skopeo, writeTree } from '../support
 import { MemorySink } from '../support/memory-sink.js';
 import { failure } from '../support/memory-source.js';
 import { copyOne, type OneImage } from '../support/one-image.js';
-import { nodeArguments, runProgram, type Ended } from '../support/programs.js';
+import { nodeArguments, runProgram, until, type Ended } from '../support/programs.js';
 import { freePort, startRegistry, type RunningRegistry } from '../support/registry.js';
 import { requires } from '../support/requires.js';
 
@@ -183,11 +183,14 @@ insecure = true
           .filter((line) => /^[a-z/]+\/blobs\//.test(line)).length;
       writeFileSync(conf, rule(`127.0.0.1:${await freePort()}`));
       expect((await pull()).manifest.digest).to.equal(image.manifest.descriptor.digest);
-      const before = blobs(primary);
-      expect([before > 0, blobs(mirror)]).to.deep.equal([true, 0]);
+      // A registry answers before it writes its log.
+      const all = 1 + image.layers.length;
+      await until('the blobs of the registry are in its log', () => blobs(primary) >= all);
+      expect([blobs(primary), blobs(mirror)]).to.deep.equal([all, 0]);
       writeFileSync(conf, rule(mirror.host));
       expect((await pull()).manifest.digest).to.equal(image.manifest.descriptor.digest);
-      expect([blobs(primary), blobs(mirror) > 0]).to.deep.equal([before, true]);
+      await until('the blobs of the mirror are in its log', () => blobs(mirror) >= all);
+      expect([blobs(primary), blobs(mirror)]).to.deep.equal([all, all]);
       for (const args of [
         ['search', '--list-tags', `${primary.host}/org/app`],
         ['search', '--format', 'json', 'org'],
