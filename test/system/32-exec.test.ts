@@ -103,6 +103,8 @@ describe('exec', () => {
     await until('the shell is ready', () => output.includes('ready'));
     await process.resize(10, 20);
     expect((await process.wait()).exitCode).to.equal(0);
+    // It is in the pipe by then; this program may not have read it.
+    await until('all output is read', () => process.stdout?.destroyed === true);
     expect(output).to.equal('24 80\r\nready\r\n10 20\r\n');
   });
 
