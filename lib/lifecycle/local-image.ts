@@ -9,7 +9,10 @@ import { findImage } from './find-image.js';
 import { jobs } from './jobs.js';
 import type { PulledImage, PullOptions } from './pull-image.js';
 
-/** The image that is meant: the store's own where the policy lets it do, otherwise as {@link pullImage} brings it. */
+/**
+ * The image that a container is made of. One that the store has, and the policy lets do, is found without loading all that
+ * pulls; everything else is up to {@link pullImage}.
+ */
 export async function chooseImage(
   context: Context,
   text: string,

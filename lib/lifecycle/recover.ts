@@ -49,7 +49,8 @@ export async function recover(context: Context): Promise<void> {
  */
 async function removeOrphans(context: Context): Promise<void> {
   const names = await readdir(join(context.root, 'containers'));
-  if (names.every((name) => findContainer(context, name))) return;
+  const entered = new Set(context.store.containers.list().map(({ id }) => id));
+  if (names.every((name) => entered.has(name))) return;
   const lock = context.store.locks.tryAcquire('containers');
   if (!lock) return;
   await using _lock = lock;
