@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { VainaError } from '../errors.js';
 import type { ContainerOptions } from '../spec/options.js';
 import type { OciSpec } from '../spec/oci-spec.js';
-import { formatSpec } from '../spec/spec-json.js';
 import { compilePolicy } from '../spec/policy.js';
 import { compileSpec } from '../spec/spec.js';
 import { validateContainerOptions } from '../spec/validate.js';
@@ -17,10 +16,10 @@ import { publish } from './events.js';
 import { makeOverlayDirectories, pathsOf, writeManagedFiles } from './files.js';
 import { lockContainer } from './lock.js';
 import { randomName } from './names.js';
-
 import { prepareHost } from './prepare.js';
 import type { ContainerState } from './records.js';
 import { treesOf } from './root-source.js';
+import { keepSpec, SpecFile } from './spec-file.js';
 
 /** An image that a container is made of, and the name it was asked for by. */
 export interface ChosenImage {
@@ -34,10 +33,8 @@ export interface Created {
   spec: OciSpec;
   /** Held from before anybody could see the container. */
   lock: Lock;
-  /** Writes the spec to its file, once; for one that is about to start that is left to who starts it. */
-  saveSpec: () => void;
-  /** Lets go of a file that nothing will be written to any more. */
-  closeSpec: () => void;
+  /** Of one that is about to start: to be saved by who starts it, and to be disposed of. */
+  specFile: SpecFile;
 }
 
 /**
@@ -70,11 +67,11 @@ export async function createContainer(
   await using _creating = await context.store.locks.acquire('containers', { shared: true });
   mkdirSync(files.directory, { mode: 0o700 });
   const lock = await lockContainer(context, id);
-  let config: ReturnType<typeof specFile> | undefined;
+  let specFile: SpecFile | undefined;
   try {
     makeOverlayDirectories(files, source, options);
-    config = specFile(files.config, spec);
-    if (state.status === 'created') config.saveSpec();
+    specFile = new SpecFile(files.config, spec);
+    if (state.status === 'created') specFile.save();
     writeManagedFiles(files, options, spec.hostname ?? name, name);
     const entry: Entry = {
       record: {
@@ -91,33 +88,14 @@ export async function createContainer(
     };
     insertContainer(context, entry, { givenName: options.name !== undefined });
     publish('create', id, { name: entry.record.name });
-    context.specs.set(id, spec);
-    return { entry, spec, lock, ...config };
+    keepSpec(context, id, spec);
+    return { entry, spec, lock, specFile };
   } catch (error) {
     lock.release();
-    config?.closeSpec();
+    specFile?.[Symbol.dispose]();
     rmSync(files.directory, { recursive: true, force: true });
     throw ioFailure(error, files.directory);
   }
-}
-
-/** An empty file for a spec. It may be removed before it is written: the descriptor finds it wherever it is. */
-function specFile(path: string, spec: OciSpec): Pick<Created, 'saveSpec' | 'closeSpec'> {
-  let fd = openSync(path, 'wx', 0o600);
-  const closeSpec = (): void => {
-    if (fd >= 0) closeSync(fd);
-    fd = -1;
-  };
-  return {
-    closeSpec,
-    saveSpec() {
-      try {
-        if (fd >= 0) writeFileSync(fd, formatSpec(spec));
-      } finally {
-        closeSpec();
-      }
-    },
-  };
 }
 
 /** What the root file system is made of. */

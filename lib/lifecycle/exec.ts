@@ -13,7 +13,8 @@ import { isPlainRootfs } from './files.js';
 import { seccompFilter } from './plan-of.js';
 import { Process } from './process.js';
 import { treesOf } from './root-source.js';
-import { settledSpec, type StartOptions } from './start.js';
+import { settledSpec } from './spec-file.js';
+import type { StartOptions } from './start.js';
 import { IGNORE, openStdio } from './stdio.js';
 import { stages } from './timings.js';
 

@@ -4,7 +4,7 @@ import { filesOf, type Context, type ContainerFiles } from './context.js';
 import { isPlainRootfs } from './files.js';
 import type { ContainerInspect, InspectHostConfig, InspectMount, InspectState } from './inspect-types.js';
 import { requireSignal } from './signals.js';
-import { settledSpec } from './start.js';
+import { settledSpec } from './spec-file.js';
 import { readTruth, type Truth } from './sync.js';
 
 const NEVER = '0001-01-01T00:00:00Z';

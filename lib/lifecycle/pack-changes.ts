@@ -3,7 +3,7 @@ import type { PackedLayer, PackLayerOptions } from '../store/pack-layer.js';
 import { requireContainer } from './catalogue.js';
 import { filesOf, type Context } from './context.js';
 import { isPlainRootfs } from './files.js';
-import { readSpec } from './start.js';
+import { readSpec } from './spec-file.js';
 
 /**
  * Packs what a container has changed into a layer of the store; see {@link Store.packLayer}. What was made to mount on,

@@ -49,7 +49,6 @@ export async function removeContainer(context: Context, id: string, options: Rem
 /** Removes what a container has on disk. */
 export async function removeFiles(context: Context, id: string): Promise<void> {
   const files = filesOf(context, id);
-  context.specs.delete(id);
   rmSync(files.runDirectory, { recursive: true, force: true });
   await context.store.removeTree(files.directory);
 }

@@ -22,6 +22,7 @@ export async function runOnce(
     throw error;
   });
   const { lock } = created;
+  using _specFile = created.specFile;
   const { id } = created.entry.record;
   try {
     const started = await startLocked(context, created, { stdio }, begun, called);
@@ -29,7 +30,6 @@ export async function runOnce(
     return await collect(started, how);
   } catch (error) {
     lock.release();
-    created.closeSpec();
     await removeContainer(context, id, { force: true, timeout: 0 });
     throw error;
   }

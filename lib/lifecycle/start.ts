@@ -1,9 +1,7 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { VainaError } from '../errors.js';
 import { ControlChannel, reapMonitor, type Session, type WaitingMonitor } from '../native/control.js';
 import { encodePlan } from '../spec/encode.js';
-import { parseSpec } from '../spec/spec-json.js';
-import type { OciSpec } from '../spec/oci-spec.js';
 import { deleteContainer, requireContainer, saveState, trySaveState, type Entry } from './catalogue.js';
 import { filesOf, type Context } from './context.js';
 import type { Created } from './create.js';
@@ -17,13 +15,11 @@ import { planOf } from './plan-of.js';
 import { Process } from './process.js';
 import type { ContainerState, ExitStatus } from './records.js';
 import { removeFiles } from './remove.js';
+import { readSpec } from './spec-file.js';
 import { assertAllowed } from './state.js';
 import { IGNORE, openStdio, type OpenStdio, type StdioTriple } from './stdio.js';
 import { readTruth, unknownEnd } from './sync.js';
 import { stages } from './timings.js';
-
-/** How many parsed specs an engine keeps: each is some 30 kB. */
-const SPECS_KEPT = 256;
 
 /** How the main process of a container is attached when it starts. */
 export interface StartOptions {
@@ -33,38 +29,6 @@ export interface StartOptions {
   rows?: number;
   /** Its width. Default 0. */
   columns?: number;
-}
-
-/** The runtime spec of a container, as it was written when it was made. */
-export function readSpec(context: Context, id: string): OciSpec {
-  const known = context.specs.get(id);
-  if (known) return known;
-  const path = filesOf(context, id).config;
-  let spec: OciSpec;
-  try {
-    spec = parseSpec(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new VainaError('ERR_STORE_DAMAGED', `the spec ${path} of the container cannot be read`, {
-      path,
-      hint: 'remove the container with force',
-      cause: error,
-    });
-  }
-  const [oldest] = context.specs.keys();
-  if (context.specs.size >= SPECS_KEPT && oldest !== undefined) context.specs.delete(oldest);
-  context.specs.set(id, spec);
-  return spec;
-}
-
-/** As {@link readSpec}; one that its maker is still writing is waited for. */
-export async function settledSpec(context: Context, id: string): Promise<OciSpec> {
-  try {
-    return readSpec(context, id);
-  } catch (error) {
-    if (!VainaError.is(error, 'ERR_STORE_DAMAGED')) throw error;
-    await using _lock = await lockContainer(context, id);
-    return readSpec(context, id);
-  }
 }
 
 /** The state of a container that is about to run. Entered beforehand: a crash in between is then seen as its end. */
@@ -126,11 +90,11 @@ export function beginMonitor(context: Context, triple: StdioTriple): Begun {
 
 /**
  * Starts a container whose lock is held, and which is entered as running.
- * @param saveSpec - writes its spec, while the monitor is at work
+ * @param specFile - of a new container, to be written while the monitor is at work
  */
 export async function startLocked(
   context: Context,
-  { entry, spec, saveSpec }: Pick<Created, 'entry' | 'spec'> & Partial<Pick<Created, 'saveSpec'>>,
+  { entry, spec, specFile }: Pick<Created, 'entry' | 'spec'> & Partial<Pick<Created, 'specFile'>>,
   options: StartOptions,
   { stdio, monitor }: Begun,
   called: bigint,
@@ -145,7 +109,7 @@ export async function startLocked(
     channel = given.channel;
     stdio.handedOver();
     // While the monitor is at work:
-    saveSpec?.();
+    specFile?.save();
     const streams = stdio.connect();
     const session = channel.container as Session;
     const started = await session.started;
