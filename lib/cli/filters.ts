@@ -1,7 +1,9 @@
 import { keyValue } from './arguments.js';
 import { CommandError } from './errors.js';
 import { parseTime } from './human.js';
-import type { ContainerFilters, ImageFilters, PruneFilters } from './library.js';
+import type { ContainerFilter, ImageFilter, PruneImagesOptions } from '../index.js';
+
+type PruneFilters = NonNullable<PruneImagesOptions['filters']>;
 
 const STATUSES = [
   'created',
@@ -16,7 +18,7 @@ const STATUSES = [
 ];
 
 /** Reads podman's `--filter` of containers: `key=value`, as often as wanted. */
-export function containerFilters(texts: readonly string[] = []): ContainerFilters {
+export function containerFilters(texts: readonly string[] = []): ContainerFilter {
   const filters: Record<string, unknown[]> = {};
   for (const text of texts) {
     const [key, value] = split(text);
@@ -45,18 +47,16 @@ export function containerFilters(texts: readonly string[] = []): ContainerFilter
 }
 
 /** Reads podman's `--filter` of images. */
-export function imageFilters(texts: readonly string[] = [], now = new Date()): ImageFilters {
-  const filters: ImageFilters = {};
+export function imageFilters(texts: readonly string[] = [], now = new Date()): ImageFilter {
+  const filters: ImageFilter = {};
   for (const text of texts) {
     const [key, value] = split(text);
     switch (key) {
       case 'reference':
       case 'label':
-        (filters[key] ??= []).push(value);
-        break;
       case 'id':
       case 'digest':
-        (filters[key] ??= []).push(value);
+        filters[key] = [...(filters[key] ?? []), value];
         break;
       case 'before':
       case 'since':
@@ -90,8 +90,8 @@ export function pruneFilters(texts: readonly string[] = [], now = new Date()): P
   const filters: PruneFilters = {};
   for (const text of texts) {
     const [key, value] = split(text);
-    if (key === 'label') (filters.label ??= []).push(value);
-    else if (key === 'label!') (filters.labelNot ??= []).push(value);
+    if (key === 'label') filters.label = [...(filters.label ?? []), value];
+    else if (key === 'label!') filters.labelNot = [...(filters.labelNot ?? []), value];
     else if (key === 'until') filters.until = moment(value, now);
     else if (key === 'dangling' && (value === 'true' || value === 'false'))
       filters.dangling = value === 'true';

@@ -1,6 +1,7 @@
 import { CommandError } from './errors.js';
 import { DetachFilter } from './detach-keys.js';
-import type { Ended, LibraryProcess, Start } from './library.js';
+import type { StartOptions } from '../index.js';
+import type { Ended, LibraryProcess } from './library.js';
 import type { Size } from './host.js';
 import type { Session } from './verb.js';
 
@@ -42,7 +43,7 @@ export async function foreground(session: Session, start: Starter, how: Foregrou
   return how.tty ? terminal(session, start, how) : plain(session, start, how);
 }
 
-type Starter = (options: Start) => Promise<LibraryProcess>;
+type Starter = (options: StartOptions) => Promise<LibraryProcess>;
 
 /** Without a terminal the monitor gets the very descriptors: nothing is copied here, and no byte can be lost. */
 async function plain(session: Session, start: Starter, how: Foreground): Promise<number> {

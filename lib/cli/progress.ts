@@ -1,5 +1,5 @@
 import { humanSize } from './human.js';
-import type { Progress } from './library.js';
+import type { ProgressEvent } from '../index.js';
 import type { Session } from './verb.js';
 
 const BAR_WIDTH = 38;
@@ -14,11 +14,11 @@ const RATE_WINDOW = 3000;
  *
  * @param fd - where the lines go: podman writes them to stderr, skopeo to stdout
  */
-export function progressPrinter(session: Session, fd: 1 | 2 = 2): (event: Progress) => void {
+export function progressPrinter(session: Session, fd: 1 | 2 = 2): (event: ProgressEvent) => void {
   return session.host.isTerminal(2) ? bars(session) : lines(session, fd);
 }
 
-function lines(session: Session, fd: 1 | 2): (event: Progress) => void {
+function lines(session: Session, fd: 1 | 2): (event: ProgressEvent) => void {
   const seen = new Set<string>();
   return ({ phase, id }) => {
     if (seen.has(id)) return;
@@ -29,8 +29,8 @@ function lines(session: Session, fd: 1 | 2): (event: Progress) => void {
   };
 }
 
-function bars(session: Session): (event: Progress) => void {
-  const states = new Map<string, Progress>();
+function bars(session: Session): (event: ProgressEvent) => void {
+  const states = new Map<string, ProgressEvent>();
   const rate = new Rate();
   let drawn = 0;
   let last = 0;
@@ -57,7 +57,7 @@ function bars(session: Session): (event: Progress) => void {
 }
 
 /** As many blobs as the terminal has lines for: those that are finished go first. */
-function fitting(all: readonly Progress[], rows: number): Progress[] {
+function fitting(all: readonly ProgressEvent[], rows: number): ProgressEvent[] {
   const surplus = all.length - Math.max(1, rows);
   if (surplus <= 0) return [...all];
   const hidden = new Set(all.filter(({ phase }) => finished(phase)).slice(0, surplus));
@@ -65,7 +65,7 @@ function fitting(all: readonly Progress[], rows: number): Progress[] {
 }
 
 /** The sum of what is moved, while there is more than one blob of it. */
-function total(all: readonly Progress[], rate: Rate, now: number): string | undefined {
+function total(all: readonly ProgressEvent[], rate: Rate, now: number): string | undefined {
   const moved = all.filter(({ phase }) => phase !== 'exists');
   if (moved.length < 2) return undefined;
   // While a layer is unpacked, it has come: its numbers are of what is unpacked.
@@ -80,7 +80,7 @@ function total(all: readonly Progress[], rate: Rate, now: number): string | unde
   return `Total ${moved.filter(({ phase }) => finished(phase)).length}/${moved.length} ${humanSize(current)} / ${humanSize(whole)}${tail}`;
 }
 
-function finished(phase: Progress['phase']): boolean {
+function finished(phase: ProgressEvent['phase']): boolean {
   return phase === 'done' || phase === 'exists';
 }
 
@@ -97,7 +97,7 @@ class Rate {
   }
 }
 
-function line({ phase, id, current, total: whole }: Progress): string {
+function line({ phase, id, current, total: whole }: ProgressEvent): string {
   const name = `Copying blob ${id.replace(/^sha256:/, '').slice(0, 12)}`;
   if (phase === 'exists') return `${name} skipped: already exists`;
   if (phase === 'done') return `${name} done`;

@@ -1,7 +1,7 @@
 import { CommandError } from './errors.js';
 import { flag, type Flag } from './flags.js';
 import { parseDuration } from './human.js';
-import type { Access, Pull, PullPolicy } from './library.js';
+import type { ImageRegistryOptions, PullOptions, PullPolicy } from '../index.js';
 import { progressPrinter } from './progress.js';
 import { chooser } from './prompt.js';
 import type { Session } from './verb.js';
@@ -38,7 +38,7 @@ export function accessFlags(): Flag[] {
 }
 
 /** What the library is told of them. */
-export function accessOptions({ authfile, certDir, creds, tlsVerify }: AccessGiven): Access {
+export function accessOptions({ authfile, certDir, creds, tlsVerify }: AccessGiven): ImageRegistryOptions {
   return {
     ...(tlsVerify === undefined ? {} : { tlsVerify }),
     ...(creds === undefined ? {} : { creds: credentials(creds) }),
@@ -72,7 +72,7 @@ export function transferFlags(): Flag[] {
 }
 
 /** What the library is told of them, but for the signal. */
-export function transferOptions(session: Session, given: TransferGiven): Pull {
+export function transferOptions(session: Session, given: TransferGiven): PullOptions {
   const platform = platformOf(given);
   const choose = chooser(session.host);
   const onTry = (reference: string, why?: string): void => {
@@ -123,7 +123,10 @@ export function retryFlags(): Flag[] {
 }
 
 /** What the library is told of them. */
-export function retryOptions({ retry, retryDelay: text }: RetryGiven): Pick<Pull, 'retry' | 'retryDelay'> {
+export function retryOptions({
+  retry,
+  retryDelay: text,
+}: RetryGiven): Pick<PullOptions, 'retry' | 'retryDelay'> {
   const retryDelay = text === undefined ? undefined : parseDuration(text);
   if (text !== undefined && (retryDelay === undefined || retryDelay < 0)) {
     throw new CommandError(`invalid argument "${text}" for "--retry-delay" flag: time: invalid duration`);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { keyValue } from '../arguments.js';
 import { readEnvironment } from '../environment.js';
 import { CommandError } from '../errors.js';
-import type { Create } from '../library.js';
+import type { CreateOptions } from '../../index.js';
 import { pullPolicy, transferOptions } from '../transfer.js';
 import type { Session } from '../verb.js';
 import type { CreateGiven } from './create-flags.js';
@@ -39,12 +39,12 @@ const SAME = {
   user: 'user',
   volume: 'volumes',
   workdir: 'workdir',
-} as const satisfies Partial<Record<keyof CreateGiven, keyof Create>>;
+} as const satisfies Partial<Record<keyof CreateGiven, keyof CreateOptions>>;
 
 /** What the library is asked to create: an image or, with `--rootfs`, none. */
 export interface Wish {
   image: string | null;
-  options: Create;
+  options: CreateOptions;
 }
 
 /** Compiles `[flags] IMAGE [COMMAND [ARG...]]`. */
@@ -56,7 +56,7 @@ export function createOptions(session: Session, args: readonly string[], given: 
     const value = given[name as keyof CreateGiven];
     if (value !== undefined) options[option] = value;
   }
-  const extra: Create = {
+  const extra: CreateOptions = {
     pullOptions: transferOptions(session, given),
     ...(command.length > 0 ? { command } : {}),
     ...environmentOf(session, given),
@@ -73,16 +73,16 @@ export function createOptions(session: Session, args: readonly string[], given: 
     // The container lives on when this process ends: nobody expects Ctrl-C at the wrong moment to take it along.
     detach: true,
   };
-  const all: Create = { ...options, ...extra };
+  const all: CreateOptions = { ...options, ...extra };
   return given.rootfs ? { image: null, options: { ...all, rootfs: first } } : { image: first, options: all };
 }
 
-function environmentOf(session: Session, given: CreateGiven): Create {
+function environmentOf(session: Session, given: CreateGiven): CreateOptions {
   if (!given.env && !given.envFile) return {};
   return { env: readEnvironment(session.host.env, given.envFile, given.env) };
 }
 
-function labelsOf(given: CreateGiven): Create {
+function labelsOf(given: CreateGiven): CreateOptions {
   if (!given.label && !given.labelFile) return {};
   const lines = (given.labelFile ?? []).flatMap((file) => {
     try {
@@ -97,8 +97,8 @@ function labelsOf(given: CreateGiven): Create {
   return { labels: Object.fromEntries(entries.map(keyValue)) };
 }
 
-function logOf(given: CreateGiven): Create {
-  const log: Create = {};
+function logOf(given: CreateGiven): CreateOptions {
+  const log: CreateOptions = {};
   // podman's other name for the same format.
   if (given.logDriver !== undefined) {
     log.logDriver = (given.logDriver === 'json-file' ? 'k8s-file' : given.logDriver) as 'k8s-file' | 'none';

@@ -1,5 +1,5 @@
 import { ago, humanDuration } from '../human.js';
-import type { ContainerRow } from '../library.js';
+import type { ContainerSummary } from '../../index.js';
 import { GoTime } from '../template.js';
 import { headingsOf, type Headings } from '../format.js';
 
@@ -8,7 +8,7 @@ const COMMAND_WIDTH = 17;
 const NO_TIME = -62135596800;
 
 /** What the templates of `ps` can print of a container. */
-export function psFields(row: ContainerRow, now: Date, truncate: boolean): Record<string, unknown> {
+export function psFields(row: ContainerSummary, now: Date, truncate: boolean): Record<string, unknown> {
   const command = row.command.join(' ');
   const short = command.length > COMMAND_WIDTH ? `${command.slice(0, COMMAND_WIDTH)}...` : command;
   const created = ago(row.created, now);
@@ -43,7 +43,7 @@ export function psFields(row: ContainerRow, now: Date, truncate: boolean): Recor
 }
 
 /** What `ps --format json` prints of a container. */
-export function psJson(row: ContainerRow, now: Date): object {
+export function psJson(row: ContainerSummary, now: Date): object {
   return {
     AutoRemove: row.autoRemove,
     Command: row.command,
@@ -72,7 +72,7 @@ export function psJson(row: ContainerRow, now: Date): object {
   };
 }
 
-function isExited(row: ContainerRow): boolean {
+function isExited(row: ContainerSummary): boolean {
   return row.status === 'exited' || row.status === 'stopped';
 }
 
@@ -80,7 +80,7 @@ function seconds(time: Date | undefined): number {
   return time === undefined ? NO_TIME : Math.floor(time.getTime() / 1000);
 }
 
-function statusText(row: ContainerRow, now: Date): string {
+function statusText(row: ContainerSummary, now: Date): string {
   switch (row.status) {
     case 'running':
       return row.startedAt ? `Up ${humanDuration(now.getTime() - row.startedAt.getTime())}` : 'Up';
@@ -93,7 +93,7 @@ function statusText(row: ContainerRow, now: Date): string {
   }
 }
 
-const NO_CONTAINER: ContainerRow = {
+const NO_CONTAINER: ContainerSummary = {
   id: '',
   name: '',
   image: '',

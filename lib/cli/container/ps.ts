@@ -2,7 +2,7 @@ import { noArguments } from '../arguments.js';
 import { containerFilters } from '../filters.js';
 import { flag } from '../flags.js';
 import { formatRows, wantsJson } from '../format.js';
-import type { ContainerRow } from '../library.js';
+import type { ContainerSummary } from '../../index.js';
 import { json } from '../template.js';
 import { verb } from '../verb.js';
 import { PS_HEADINGS, psFields, psJson } from './ps-row.js';
@@ -25,7 +25,7 @@ const DEFAULT_FORMAT =
 
 const text = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-const ORDERS: Record<string, (a: ContainerRow, b: ContainerRow) => number> = {
+const ORDERS: Record<string, (a: ContainerSummary, b: ContainerSummary) => number> = {
   command: (a, b) => text(a.command.join(' '), b.command.join(' ')),
   created: (a, b) => a.created.getTime() - b.created.getTime(),
   id: (a, b) => text(a.id, b.id),

@@ -3,7 +3,8 @@ import { CommandError } from '../errors.js';
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from '../detach-keys.js';
 import { flag } from '../flags.js';
 import { foreground } from '../foreground.js';
-import type { LibraryContainer, LibraryProcess, Start } from '../library.js';
+import type { StartOptions } from '../../index.js';
+import type { LibraryContainer, LibraryProcess } from '../library.js';
 import { verb } from '../verb.js';
 import { createFlags, type CreateGiven } from './create-flags.js';
 import { makeContainer } from './make.js';
@@ -35,7 +36,8 @@ export const run = verb<RunGiven>({
     const streams = attached(given);
     const detachKeys = parseDetachKeys(given.detachKeys ?? DEFAULT_DETACH_KEYS);
     const container = await makeContainer(session, args, given);
-    const start = (options?: Start): Promise<LibraryProcess> => startOrRemove(container, given, options);
+    const start = (options?: StartOptions): Promise<LibraryProcess> =>
+      startOrRemove(container, given, options);
     if (given.detach) {
       await start();
       session.print(container.id);
@@ -65,7 +67,7 @@ function attached(given: RunGiven): { stdin: boolean; stdout: boolean; stderr: b
 async function startOrRemove(
   container: LibraryContainer,
   given: RunGiven,
-  options?: Start,
+  options?: StartOptions,
 ): Promise<LibraryProcess> {
   try {
     const child = await container.start(options);

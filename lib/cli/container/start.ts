@@ -3,7 +3,8 @@ import { CommandError, EXIT_ENGINE } from '../errors.js';
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from '../detach-keys.js';
 import { flag } from '../flags.js';
 import { foreground } from '../foreground.js';
-import type { LibraryContainer, LibraryProcess, Start } from '../library.js';
+import type { StartOptions } from '../../index.js';
+import type { LibraryContainer, LibraryProcess } from '../library.js';
 import { verb, type Session } from '../verb.js';
 import { actOnEach, select, selectFlags, type SelectGiven } from './select.js';
 
@@ -61,7 +62,7 @@ async function startUnlessRunning(container: LibraryContainer): Promise<boolean>
 
 async function attachTo(session: Session, container: LibraryContainer, given: StartGiven): Promise<number> {
   const inspected = (await container.inspect()) as { Config?: { Tty?: boolean } };
-  const begin = async (options: Start): Promise<LibraryProcess> => {
+  const begin = async (options: StartOptions): Promise<LibraryProcess> => {
     try {
       return await container.start(options);
     } catch (error) {

@@ -2,7 +2,7 @@ import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
 import { formatRows, headingsOf, wantsJson } from '../format.js';
 import { ago, humanSize } from '../human.js';
-import type { HistoryStep } from '../library.js';
+import type { HistoryRow } from '../../index.js';
 import { GoTime, json } from '../template.js';
 import { verb } from '../verb.js';
 
@@ -46,7 +46,7 @@ export const history = verb<HistoryGiven>({
   },
 });
 
-function fields(step: HistoryStep, now: Date, human: boolean, truncate: boolean): Record<string, unknown> {
+function fields(step: HistoryRow, now: Date, human: boolean, truncate: boolean): Record<string, unknown> {
   const { id, created, createdBy, size, comment, tags } = step;
   const short = truncate && createdBy.length > CREATED_BY_WIDTH;
   return {
@@ -61,7 +61,7 @@ function fields(step: HistoryStep, now: Date, human: boolean, truncate: boolean)
   };
 }
 
-function stepJson({ id, created, createdBy, size, comment, tags }: HistoryStep): object {
+function stepJson({ id, created, createdBy, size, comment, tags }: HistoryRow): object {
   return {
     ...{ id, created: created.toISOString(), CreatedBy: createdBy, size, comment },
     ...(tags.length > 0 ? { tags } : {}),

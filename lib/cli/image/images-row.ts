@@ -1,17 +1,17 @@
 import { headingsOf, type Headings } from '../format.js';
 import { ago, humanSize } from '../human.js';
-import type { ImageRow } from '../library.js';
+import type { ImageSummary } from '../../index.js';
 import { GoTime } from '../template.js';
 
 /** One line of `images`: an image under one of its names. */
 export interface NamedImage {
-  image: ImageRow;
+  image: ImageSummary;
   repository: string;
   tag: string;
 }
 
 /** An image once for each of its names; nameless ones once. */
-export function byName(image: ImageRow): NamedImage[] {
+export function byName(image: ImageSummary): NamedImage[] {
   if (image.names.length === 0) return [{ image, repository: '<none>', tag: '<none>' }];
   return image.names.map((name) => ({ image, ...splitName(name) }));
 }
@@ -57,7 +57,7 @@ export function imageFields(
 }
 
 /** What `images --format json` prints of an image. */
-export function imageJson(image: ImageRow): object {
+export function imageJson(image: ImageSummary): object {
   return {
     Id: image.id,
     ParentId: '',
@@ -76,7 +76,7 @@ export function imageJson(image: ImageRow): object {
   };
 }
 
-function digests(image: ImageRow): string[] {
+function digests(image: ImageSummary): string[] {
   return [...new Set(image.names.map((name) => `${splitName(name).repository}@${image.digest}`))].sort();
 }
 
@@ -84,7 +84,7 @@ function seconds(time: Date): string {
   return time.toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
-const NO_IMAGE: ImageRow = {
+const NO_IMAGE: ImageSummary = {
   id: '',
   names: [],
   digest: '',

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
-import type { Push } from '../library.js';
+import type { PushOptions } from '../../index.js';
 import { progressPrinter } from '../progress.js';
 import { credentials, retryFlags, retryOptions, type RetryGiven } from '../transfer.js';
 import { firstLine } from '../transports/copy-options.js';
@@ -84,7 +84,7 @@ export const push = verb<PushGiven>({
   },
 });
 
-function pushOptions(given: PushGiven, destination: string | undefined): Push {
+function pushOptions(given: PushGiven, destination: string | undefined): PushOptions {
   const { all, authfile, certDir, creds, format, removeSignatures, tlsVerify } = given;
   const { signBy, signBySigstorePrivateKey, signPassphraseFile } = given;
   if (given.encryptLayer ?? given.encryptionKey)
@@ -111,7 +111,7 @@ function pushOptions(given: PushGiven, destination: string | undefined): Push {
   };
 }
 
-function compressionOf(given: PushGiven, destination: string | undefined): Pick<Push, 'compression'> {
+function compressionOf(given: PushGiven, destination: string | undefined): Pick<PushOptions, 'compression'> {
   const { compress, compressionFormat, compressionLevel: level, forceCompression: force } = given;
   if (compress && !destination?.startsWith('dir:'))
     throw new CommandError("--compress can only be set when the destination is of the 'dir' transport");

@@ -1,9 +1,11 @@
 import { Writable } from 'node:stream';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
-import type { Save, SaveFormat } from '../library.js';
+import type { SaveOptions } from '../../index.js';
 import { progressPrinter } from '../progress.js';
 import { verb, type Session } from '../verb.js';
+
+type SaveFormat = NonNullable<SaveOptions['format']>;
 
 const FORMATS = ['oci-dir', 'oci-archive', 'docker-dir', 'docker-archive'] as const;
 
@@ -66,7 +68,7 @@ export const save = verb<SaveGiven>({
   },
 });
 
-function saveOptions(given: SaveGiven): Save & { format: SaveFormat } {
+function saveOptions(given: SaveGiven): SaveOptions & { format: SaveFormat } {
   const { compress, uncompressed, output, format = 'docker-archive' } = given;
   const known = FORMATS.find((one) => one === format);
   if (known === undefined) throw new CommandError(`format value must be one of ${FORMATS.join(' ')}`);

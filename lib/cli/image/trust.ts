@@ -4,7 +4,7 @@ import { flag } from '../flags.js';
 import { table } from '../table.js';
 import { json } from '../template.js';
 import { verb } from '../verb.js';
-import type { TrustRow, TrustType } from '../library.js';
+import type { SetTrustOptions, TrustRow } from '../../signature/index.js';
 
 interface ShowGiven {
   json?: boolean;
@@ -23,7 +23,7 @@ interface SetGiven {
 const policyFlag = () => flag('--policypath <string>', 'Path to a trust policy file', 'string');
 /** podman's words for what a policy asks. */
 const TYPES: Readonly<Record<string, string>> = { insecureAcceptAnything: 'accept', signedBy: 'signed' };
-const CHOICES: Readonly<Record<string, TrustType>> = {
+const CHOICES: Readonly<Record<string, NonNullable<SetTrustOptions['type']>>> = {
   accept: 'accept',
   insecureAcceptAnything: 'accept',
   reject: 'reject',

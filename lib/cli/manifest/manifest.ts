@@ -1,7 +1,7 @@
 import { atLeast, keyValue } from '../arguments.js';
 import { CommandError } from '../errors.js';
 import { flag, type Flag } from '../flags.js';
-import type { ListEntry } from '../library.js';
+import type { ListEntryOptions } from '../../index.js';
 import { json } from '../template.js';
 import { accessFlags, accessOptions, type AccessGiven } from '../transfer.js';
 import { verb } from '../verb.js';
@@ -27,7 +27,7 @@ const entryFlags = (): Flag[] => [
   flag('--variant <Variant>', 'Override the Variant of the specified image', 'string'),
 ];
 
-function entryOptions(given: EntryGiven): ListEntry {
+function entryOptions(given: EntryGiven): ListEntryOptions {
   const { annotation, arch, features, os, osFeatures, osVersion, variant } = given;
   return {
     ...(annotation === undefined ? {} : { annotations: pairs(annotation) }),

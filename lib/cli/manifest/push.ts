@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
-import type { ListPush } from '../library.js';
+import type { ListPushOptions } from '../../index.js';
 import { progressPrinter } from '../progress.js';
 import { accessFlags, accessOptions, type AccessGiven } from '../transfer.js';
 import { firstLine } from '../transports/copy-options.js';
@@ -66,7 +66,7 @@ export const push = verb<PushGiven>({
   },
 });
 
-function pushOptions(session: Session, given: PushGiven): ListPush {
+function pushOptions(session: Session, given: PushGiven): ListPushOptions {
   const { all, removeSignatures, signBy, signBySigstorePrivateKey, signPassphraseFile: file } = given;
   const { creds, ...access } = accessOptions(given);
   return {

@@ -1,6 +1,7 @@
 import { atMost } from '../arguments.js';
 import { CommandError } from '../errors.js';
-import type { AuthFiles, LibraryRegistries } from '../library.js';
+import type { AuthFileOptions } from '../../registry/index.js';
+import type { LibraryRegistries } from '../library.js';
 
 /** Flags of `login` and `logout`, as they were given. */
 export interface AccountGiven {
@@ -9,7 +10,7 @@ export interface AccountGiven {
 }
 
 /** Which file of credentials is meant. */
-export function authFiles({ authfile, compatAuthFile }: AccountGiven): AuthFiles {
+export function authFiles({ authfile, compatAuthFile }: AccountGiven): AuthFileOptions {
   return {
     ...(authfile === undefined ? {} : { authFile: authfile }),
     ...(compatAuthFile === undefined ? {} : { compatAuthFile }),

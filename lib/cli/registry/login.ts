@@ -1,7 +1,8 @@
 import { VainaError } from '../../errors.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
-import type { LibraryRegistries, Login } from '../library.js';
+import type { LoginOptions } from '../../registry/index.js';
+import type { LibraryRegistries } from '../library.js';
 import { Prompt } from '../prompt.js';
 import { verb, type Session } from '../verb.js';
 import { authFiles, keyOf, registryOf, type AccountGiven } from './account.js';
@@ -109,7 +110,7 @@ async function attempt(
   library: LibraryRegistries,
   registry: string,
   key: string,
-  options: Login,
+  options: LoginOptions,
 ): Promise<{ store: string }> {
   try {
     return await session.abortable((signal) => library.login(registry, { ...options, signal }));

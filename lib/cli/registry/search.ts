@@ -1,7 +1,7 @@
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
 import { formatRows, headingsOf, wantsJson } from '../format.js';
-import type { SearchFilters, SearchRow } from '../library.js';
+import type { SearchFilter, SearchResult } from '../../registry/index.js';
 import { json } from '../template.js';
 import { verb } from '../verb.js';
 
@@ -82,7 +82,7 @@ function defaultFormat({ listTags, compatible }: SearchGiven): string {
 }
 
 /** What the templates of `search` can print. */
-function fieldsOf(row: SearchRow, truncate: boolean): Record<string, string | number> {
+function fieldsOf(row: SearchResult, truncate: boolean): Record<string, string | number> {
   const { description } = row;
   const long = truncate && description.length > MAX_DESCRIPTION;
   return {
@@ -97,15 +97,15 @@ function fieldsOf(row: SearchRow, truncate: boolean): Record<string, string | nu
 }
 
 /** The tags of each name together, for JSON. */
-function byName(rows: readonly SearchRow[]): object[] {
+function byName(rows: readonly SearchResult[]): object[] {
   const tags = new Map<string, string[]>();
   for (const { name, tag = '' } of rows) tags.set(name, [...(tags.get(name) ?? []), tag]);
   return [...tags].map(([Name, Tags]) => ({ Name, Tags }));
 }
 
 /** Reads podman's `--filter` of searches. */
-function searchFilters(texts: readonly string[]): SearchFilters {
-  const filters: SearchFilters = {};
+function searchFilters(texts: readonly string[]): SearchFilter {
+  const filters: SearchFilter = {};
   for (const text of texts) {
     const [key, value] = text.split(/=(.*)/s, 2);
     if (key === 'is-automated') filters.isAutomated = value !== 'false';

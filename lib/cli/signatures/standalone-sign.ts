@@ -1,3 +1,4 @@
+import type { SigstoreSignature, SimpleSignature } from '../../signature/index.js';
 import { CommandError, messageOf } from '../errors.js';
 import { flag } from '../flags.js';
 import { verb } from '../verb.js';
@@ -33,7 +34,7 @@ export const standaloneSign = verb<SignGiven>({
     }
     const manifest = readInput(path, `Error reading ${path}`);
     const secret = passphraseFile === undefined ? {} : { passphrase: readPassphraseFile(passphraseFile) };
-    let signature: Awaited<ReturnType<ReturnType<typeof session.jobs>['standaloneSign']>>;
+    let signature: SimpleSignature | SigstoreSignature;
     try {
       signature = await session.jobs().standaloneSign(manifest, reference, { fingerprint, ...secret });
     } catch (error) {

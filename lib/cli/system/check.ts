@@ -2,7 +2,7 @@ import { noArguments } from '../arguments.js';
 import { CommandError, UsageError } from '../errors.js';
 import { flag } from '../flags.js';
 import { parseDuration } from '../human.js';
-import type { Damage } from '../library.js';
+import type { Problem } from '../../index.js';
 import { verb, type Session } from '../verb.js';
 
 interface CheckFlags {
@@ -50,7 +50,7 @@ export const check = verb<CheckFlags>({
 });
 
 /** By what is damaged, in podman's words. */
-function show(session: Session, damage: readonly Damage[]): void {
+function show(session: Session, damage: readonly Problem[]): void {
   for (const { kind, id, what } of damage) {
     const group =
       kind.startsWith('layer-') || kind === 'stray-layer'

@@ -4,7 +4,7 @@ import { flag } from '../flags.js';
 import { formatRows, headingsOf, wantsJson } from '../format.js';
 import { humanDuration, humanSize } from '../human.js';
 import { splitName } from '../image/images-row.js';
-import type { Usage } from '../library.js';
+import type { DiskUsage } from '../../index.js';
 import { table } from '../table.js';
 import { json } from '../template.js';
 import { verb } from '../verb.js';
@@ -44,7 +44,7 @@ export const df = verb<{ format?: string; verbose?: boolean }>({
   },
 });
 
-function summary(usage: Usage): Record<string, unknown>[] {
+function summary(usage: DiskUsage): Record<string, unknown>[] {
   const { images, containers } = usage;
   const running = containers.filter(({ status }) => status === 'running' || status === 'stopping');
   const written = containers.reduce((sum, one) => sum + one.size, 0);
@@ -76,7 +76,7 @@ function row(
   };
 }
 
-function details({ images, containers }: Usage, now: Date): string {
+function details({ images, containers }: DiskUsage, now: Date): string {
   const since = (time: Date): string => humanDuration(now.getTime() - time.getTime());
   const rows = images.flatMap((image) => {
     const names =

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { VainaError } from '../../errors.js';
 import { CommandError } from '../errors.js';
 import { flag, type Flag } from '../flags.js';
-import type { CopyJob, Job } from '../library.js';
+import type { CopyCommonOptions, TransportOptions } from '../../transports/index.js';
 import { progressPrinter } from '../progress.js';
 import type { Session } from '../verb.js';
 import {
@@ -65,7 +65,7 @@ export function copyFlags(daemon: boolean): Flag[] {
 }
 
 /** What the library is told of them, but for the signal. */
-export function copyJob(session: Session, given: CopyGiven): CopyJob {
+export function copyJob(session: Session, given: CopyGiven): CopyCommonOptions {
   const { all, format, imageParallelCopies: concurrency, preserveDigests, quiet, removeSignatures } = given;
   if (format !== undefined && format !== 'oci' && format !== 'v2s2') {
     const why = format === 'v2s1' ? 'is no longer written' : 'must be one of oci or v2s2';
@@ -94,7 +94,7 @@ export function copyJob(session: Session, given: CopyGiven): CopyJob {
 }
 
 /** skopeo's lines on stdout, with bars on stderr where that is a terminal. */
-function reporting(session: Session): Pick<CopyJob, 'onProgress' | 'onStage'> {
+function reporting(session: Session): Pick<CopyCommonOptions, 'onProgress' | 'onStage'> {
   const lines = {
     signatures: 'Getting image source signatures',
     manifest: 'Writing manifest to image destination',
@@ -121,7 +121,10 @@ export function firstLine(path: string): string {
 }
 
 /** The store of the engine, for names that mean it; nothing else pays for opening one. */
-export async function storeFor(session: Session, names: readonly string[]): Promise<Pick<Job, 'store'>> {
+export async function storeFor(
+  session: Session,
+  names: readonly string[],
+): Promise<Pick<TransportOptions, 'store'>> {
   if (!names.some((name) => name.startsWith('vaina:'))) return {};
   return { store: (await session.engine()).imageStore };
 }

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { CommandError, UsageError } from '../errors.js';
 import { flag } from '../flags.js';
-import type { CopyOneJob } from '../library.js';
+import type { CopyImageOptions } from '../../transports/index.js';
 import { verb } from '../verb.js';
 import { copyFlags, copyJob, storeFor, withRejection, type CopyGiven } from './copy-options.js';
 
@@ -63,7 +63,7 @@ export const copy = verb<CopyOneGiven>({
       throw new CommandError('--dest-precompute-digests=false: digests are always known before an upload');
     }
     const { additionalTag, destDecompress, destOciAcceptUncompressedLayers: plain, signIdentity } = given;
-    const job: CopyOneJob = {
+    const job: CopyImageOptions = {
       ...copyJob(session, given),
       ...multiArchOf(given),
       ...compressionOf(given),
@@ -85,7 +85,7 @@ export const copy = verb<CopyOneGiven>({
   },
 });
 
-function multiArchOf({ all, multiArch }: CopyOneGiven): Pick<CopyOneJob, 'multiArch'> {
+function multiArchOf({ all, multiArch }: CopyOneGiven): Pick<CopyImageOptions, 'multiArch'> {
   if (multiArch === undefined) return {};
   if (all) throw new CommandError('Cannot use --all and --multi-arch flags together');
   if (multiArch !== 'system' && multiArch !== 'all' && multiArch !== 'index-only') {
@@ -96,7 +96,7 @@ function multiArchOf({ all, multiArch }: CopyOneGiven): Pick<CopyOneJob, 'multiA
   return { multiArch };
 }
 
-function compressionOf(given: CopyOneGiven): Pick<CopyOneJob, 'compression'> {
+function compressionOf(given: CopyOneGiven): Pick<CopyImageOptions, 'compression'> {
   const {
     destCompress,
     destCompressFormat: format,

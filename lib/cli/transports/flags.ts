@@ -1,7 +1,7 @@
 import { CommandError } from '../errors.js';
 import { flag, type Flag } from '../flags.js';
 import { parseDuration } from '../human.js';
-import type { End } from '../library.js';
+import type { EndOptions } from '../../transports/index.js';
 
 /** skopeo's global flags, which may stand before or after the name of the command. */
 export interface ImageGlobalGiven {
@@ -129,7 +129,7 @@ export function retryFlags(): Flag[] {
 }
 
 /** What the library is told of one end. */
-export function endOf(prefix: '' | 'src' | 'dest', given: Readonly<Record<string, unknown>>): End {
+export function endOf(prefix: '' | 'src' | 'dest', given: Readonly<Record<string, unknown>>): EndOptions {
   const of = <T>(name: string): T | undefined => {
     const key = prefix === '' ? name : prefix + name.slice(0, 1).toUpperCase() + name.slice(1);
     return given[key] as T | undefined;

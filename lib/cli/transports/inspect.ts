@@ -63,7 +63,7 @@ export async function inspectRemote(session: Session, name: string, given: Remot
     );
     return 0;
   }
-  const told: object = await session.abortable((signal) =>
+  const told = await session.abortable<object>((signal) =>
     config
       ? jobs.inspectImage(name, { ...options, signal, config: true })
       : jobs.inspectImage(name, { ...options, signal }),

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { CommandError, messageOf, UsageError } from '../errors.js';
 import { flag } from '../flags.js';
-import type { SyncedOne } from '../library.js';
+import type { SyncEvent } from '../../transports/index.js';
 import { verb, type Session } from '../verb.js';
 import { copyFlags, copyJob, withRejection, type CopyGiven } from './copy-options.js';
 
@@ -54,7 +54,7 @@ export const sync = verb<SyncGiven>({
       ...(dryRun && { dryRun }),
       ...(keepGoing && { keepGoing }),
       ...(appendSuffix !== undefined && appendSuffix !== '' && { appendSuffix }),
-      onImage: (event: SyncedOne) => logImage(session, event, dryRun ?? false),
+      onImage: (event: SyncEvent) => logImage(session, event, dryRun ?? false),
       onWarning: (message: string) => log(session, 'warning', message),
     };
     const jobs = session.jobs();
@@ -85,7 +85,7 @@ export const sync = verb<SyncGiven>({
   },
 });
 
-function logImage(session: Session, event: SyncedOne, dryRun: boolean): void {
+function logImage(session: Session, event: SyncEvent, dryRun: boolean): void {
   const { phase, number, of, source, destination } = event;
   const ends = `from="${source}" to="${destination}"`;
   if (phase === 'start') {

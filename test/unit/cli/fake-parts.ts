@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
-import type { ContainerRow, Ended, ImageRow, LibraryProcess, Start } from '../../../lib/cli/library.js';
+import type { ContainerSummary, ImageSummary, StartOptions } from '../../../lib/index.js';
+import type { Ended, LibraryProcess } from '../../../lib/cli/library.js';
 
 /** The time at which all tests happen. */
 export const NOW = new Date('2026-03-01T12:00:00Z');
@@ -8,7 +9,7 @@ export const NOW = new Date('2026-03-01T12:00:00Z');
 export const before = (seconds: number): Date => new Date(NOW.getTime() - seconds * 1000);
 
 /** A row of a list of containers. */
-export function containerRow(row: Partial<ContainerRow> & { name: string }): ContainerRow {
+export function containerRow(row: Partial<ContainerSummary> & { name: string }): ContainerSummary {
   return {
     id: row.name.repeat(64).slice(0, 64),
     image: 'docker.io/library/debian:13',
@@ -24,7 +25,7 @@ export function containerRow(row: Partial<ContainerRow> & { name: string }): Con
 }
 
 /** A row of a list of images. */
-export function imageRow(row: Partial<ImageRow> & { id: string }): ImageRow {
+export function imageRow(row: Partial<ImageSummary> & { id: string }): ImageSummary {
   return {
     names: [],
     digest: `sha256:${'d'.repeat(64)}`,
@@ -48,7 +49,7 @@ export class FakeProcess implements LibraryProcess {
 
   constructor(
     private readonly calls: unknown[][],
-    options: Start = {},
+    options: StartOptions = {},
   ) {
     const stream = (index: number): PassThrough | null =>
       options.stdio?.[index] === 'pipe' ? new PassThrough() : null;

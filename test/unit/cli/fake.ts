@@ -4,11 +4,17 @@ import { pipeline } from 'node:stream/promises';
 import { VainaError } from '../../../lib/errors.js';
 import type { Host, StoreOptions } from '../../../lib/cli/host.js';
 import type {
-  ContainerRow,
-  CopyJob,
-  Damage,
-  HistoryStep,
-  ImageRow,
+  ContainerSummary,
+  DiskUsage,
+  HistoryRow,
+  ImageSummary,
+  Problem,
+  PullOptions,
+  StartOptions,
+} from '../../../lib/index.js';
+import type { SearchResult } from '../../../lib/registry/index.js';
+import type { CopyCommonOptions, SyncEvent, SyncOptions } from '../../../lib/transports/index.js';
+import type {
   Library,
   LibraryContainer,
   LibraryImage,
@@ -17,12 +23,6 @@ import type {
   LibraryList,
   LibraryRegistries,
   LogRow,
-  PullOne,
-  SearchRow,
-  Start,
-  SyncedOne,
-  SyncJob,
-  Usage,
 } from '../../../lib/cli/library.js';
 import { main } from '../../../lib/cli/program.js';
 import { containerRow, FakeProcess, imageRow, NOW } from './fake-parts.js';
@@ -42,8 +42,8 @@ export class World {
   out = '';
   err = '';
   env: Record<string, string> = {};
-  containers: ContainerRow[] = [];
-  images: ImageRow[] = [];
+  containers: ContainerSummary[] = [];
+  images: ImageSummary[] = [];
   /** Of the manifest list `list`. */
   listNames = ['localhost/list:latest'];
   logs: LogRow[] = [];
@@ -51,11 +51,11 @@ export class World {
   loggedIn: Record<string, string> = {};
   loginIsValid = false;
   configured: string[] = [];
-  found: SearchRow[] = [];
+  found: SearchResult[] = [];
   searchFailures: [string, Error][] = [];
-  steps: HistoryStep[] = [];
-  damage: Damage[] = [];
-  usage: Usage = { images: [], containers: [], imagesSize: 0, imagesReclaimable: 0 };
+  steps: HistoryRow[] = [];
+  damage: Problem[] = [];
+  usage: DiskUsage = { images: [], containers: [], imagesSize: 0, imagesReclaimable: 0 };
   terminals = new Set<number>();
   size: { rows: number; columns: number } | undefined;
   input: Readable = Readable.from([]);
@@ -68,7 +68,7 @@ export class World {
   /** What the jobs that need no engine give. */
   told: Record<string, unknown> = {};
   /** What a sync reports. */
-  synced: SyncedOne[] = [];
+  synced: SyncEvent[] = [];
   /** Errors to throw, by call: `container.stop`. */
   failures: Record<string, Error> = {};
   inspected: Record<string, object> = {};
@@ -121,7 +121,7 @@ export class World {
       (name: string) =>
       async (...args: unknown[]): Promise<never> => {
         this.#record(name, ...args);
-        const options = args.at(-1) as CopyJob & SyncJob;
+        const options = args.at(-1) as CopyCommonOptions & SyncOptions;
         if (name === 'copyImage') for (const stage of STAGES) options.onStage?.(stage);
         if (name === 'syncImages') for (const event of this.synced) options.onImage?.(event);
         return this.told[name] as never;
@@ -209,7 +209,7 @@ export class World {
         exists: async (name) => name === 'list',
       },
       images: {
-        pull: (async (reference: string, options?: PullOne & { allTags?: true }) => {
+        pull: (async (reference: string, options?: PullOptions & { allTags?: true }) => {
           this.#record('images.pull', reference, options);
           options?.onTry?.(reference);
           const image = this.#image(imageRow({ id: 'a1'.repeat(32), names: [reference] }));
@@ -244,32 +244,32 @@ export class World {
         },
         prune: async (options) => {
           this.#record('images.prune', options);
-          return [{ id: 'a3'.repeat(32), size: 1 }];
+          return [{ id: 'a3'.repeat(32), names: [], size: 1 }];
         },
-        mounted: async () => [{ id: 'a3'.repeat(32), names: ['localhost/m:1'], path: '/m' }],
+        mounted: async () => [{ id: 'a3'.repeat(32), names: ['localhost/m:1'], path: '/m', count: 1 }],
       },
     };
   }
 
-  #findContainer(name: string): ContainerRow {
+  #findContainer(name: string): ContainerSummary {
     const found = this.containers.find((row) => row.name === name || row.id.startsWith(name));
     if (!found) throw new VainaError('ERR_NO_SUCH_CONTAINER', `no container is named ${name}`);
     return found;
   }
 
-  #findImage(name: string): ImageRow {
+  #findImage(name: string): ImageSummary {
     const found = this.images.find((row) => row.names.includes(name) || row.id.startsWith(name));
     if (!found) throw new VainaError('ERR_NO_SUCH_IMAGE', `no image is named ${name}`);
     return found;
   }
 
-  #started(options?: Start): FakeProcess {
+  #started(options?: StartOptions): FakeProcess {
     const child = new FakeProcess(this.calls, options);
     this.process(child);
     return child;
   }
 
-  #container(row: ContainerRow): LibraryContainer {
+  #container(row: ContainerSummary): LibraryContainer {
     const record = (name: string, ...args: unknown[]): void =>
       this.#record(`container.${name}`, row.name, ...args);
     const logs = this.logs;
@@ -330,7 +330,7 @@ export class World {
     };
   }
 
-  #image(row: ImageRow): LibraryImage {
+  #image(row: ImageSummary): LibraryImage {
     const record = (name: string, ...args: unknown[]): void => this.#record(`image.${name}`, row.id, ...args);
     return {
       id: row.id,

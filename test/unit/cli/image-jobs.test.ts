@@ -139,7 +139,9 @@ describe('cli jobs on images', () => {
   it('system check says what is damaged, and what was done', async () => {
     expect(await print('system', 'check', '--quick')).to.equal('');
     expect(world.called('check').at(-1)).to.deep.equal([{ quick: true }]);
-    world.damage = [{ kind: 'layer-missing', id: 'l', what: 'the layer l has no tree', imageIds: [] }];
+    world.damage = [
+      { kind: 'layer-missing', id: 'l', what: 'the layer l has no tree', images: [], imageIds: [] },
+    ];
     expect(await world.run('system', 'check', '--max', '1h')).to.equal(125);
     expect(world.out).to.equal('Damaged layer l:\nthe layer l has no tree\n');
     expect(world.err).to.equal('Error: damage detected in local storage\n');
