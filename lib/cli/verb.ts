@@ -29,8 +29,6 @@ export type Given = Record<string, unknown>;
 
 /** One command. */
 export interface Verb<G extends object = Given> {
-  /** One sentence for help. */
-  summary: string;
   /** What follows the flags: `CONTAINER [CONTAINER...]`. */
   usage: string;
   flags: readonly Flag[];

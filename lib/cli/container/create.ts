@@ -4,7 +4,6 @@ import { makeContainer } from './make.js';
 
 /** `vaina create` */
 export const create = verb<CreateGiven>({
-  summary: 'Create but do not start a container',
   usage: 'IMAGE [COMMAND [ARG...]]',
   flags: createFlags(),
   stopsAtArgument: true,

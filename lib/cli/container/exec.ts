@@ -21,7 +21,6 @@ interface ExecGiven {
 
 /** `vaina exec` */
 export const exec = verb<ExecGiven>({
-  summary: 'Run a process in a running container',
   usage: 'CONTAINER [COMMAND [ARG...]]',
   flags: [
     flag('-d, --detach', 'Run the exec session in detached mode (backgrounded)'),

@@ -10,7 +10,6 @@ interface KillGiven extends SelectGiven {
 
 /** `vaina kill` */
 export const kill = verb<KillGiven>({
-  summary: 'Kill one or more running containers with a specific signal',
   usage: 'CONTAINER [CONTAINER...]',
   flags: [
     ...selectFlags('all', 'cidfile', 'latest'),

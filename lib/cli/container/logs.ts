@@ -19,7 +19,6 @@ const NEWLINE = Buffer.from('\n');
 
 /** `vaina logs` */
 export const logs = verb<LogsGiven>({
-  summary: 'Fetch the logs of one or more containers',
   usage: 'CONTAINER [CONTAINER...]',
   flags: [
     flag('-f, --follow', 'Follow log output'),

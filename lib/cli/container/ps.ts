@@ -37,7 +37,6 @@ const ORDERS: Record<string, (a: ContainerSummary, b: ContainerSummary) => numbe
 
 /** `vaina ps` */
 export const ps = verb<PsGiven>({
-  summary: 'List containers',
   usage: '',
   flags: [
     flag('-a, --all', 'Show all the containers, default is only running containers'),

@@ -15,7 +15,6 @@ const EXIT_RUNNING = 2;
 
 /** `vaina rm` */
 export const rm = verb<RmGiven>({
-  summary: 'Remove one or more containers',
   usage: 'CONTAINER [CONTAINER...]',
   flags: [
     ...selectFlags('all', 'cidfile', 'ignore', 'latest'),

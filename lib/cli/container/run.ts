@@ -18,7 +18,6 @@ interface RunGiven extends CreateGiven {
 
 /** `vaina run` */
 export const run = verb<RunGiven>({
-  summary: 'Run a command in a new container',
   usage: 'IMAGE [COMMAND [ARG...]]',
   flags: [
     ...createFlags(),

@@ -17,7 +17,6 @@ interface StartGiven extends SelectGiven {
 
 /** `vaina start` */
 export const start = verb<StartGiven>({
-  summary: 'Start one or more containers',
   usage: 'CONTAINER [CONTAINER...]',
   flags: [
     flag('--all', 'Start all containers regardless of their state or configuration'),

@@ -9,7 +9,6 @@ interface StopGiven extends SelectGiven {
 
 /** `vaina stop` */
 export const stop = verb<StopGiven>({
-  summary: 'Stop one or more containers',
   usage: 'CONTAINER [CONTAINER...]',
   flags: [
     ...selectFlags('all', 'cidfile', 'filter', 'ignore', 'latest'),

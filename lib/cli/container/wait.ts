@@ -5,7 +5,6 @@ import { select, selectFlags, type SelectGiven } from './select.js';
 
 /** `vaina wait` */
 export const wait = verb<Pick<SelectGiven, 'ignore' | 'latest'>>({
-  summary: 'Block on one or more containers',
   usage: 'CONTAINER [CONTAINER...]',
   flags: selectFlags('ignore', 'latest'),
   async run(session, args, given) {

@@ -8,7 +8,6 @@ const INDENT = 5;
 
 /** `vaina diff`, `vaina image diff` */
 export const diff = verb<{ format?: string }>({
-  summary: "Inspect changes to the image's file systems",
   usage: 'IMAGE [IMAGE]',
   flags: [flag('--format <string>', 'Change the output format (json)', 'string')],
   async run(session, args, given) {

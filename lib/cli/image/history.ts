@@ -18,7 +18,6 @@ const CREATED_BY_WIDTH = 45;
 
 /** `vaina history`, `vaina image history` */
 export const history = verb<HistoryGiven>({
-  summary: 'Show history of a specified image',
   usage: 'IMAGE',
   flags: [
     flag('--format <string>', 'Change the output to JSON or a Go template', 'string'),

@@ -32,7 +32,6 @@ const ORDERS: Record<string, (a: NamedImage, b: NamedImage) => number> = {
 
 /** `vaina images` */
 export const images = verb<ImagesGiven>({
-  summary: 'List images in local storage',
   usage: '[IMAGE]',
   flags: [
     flag('-a, --all', 'Show all images, also those without a name that came with a manifest list'),

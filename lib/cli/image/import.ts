@@ -14,7 +14,6 @@ interface ImportGiven {
 
 /** `vaina import` */
 export const importImage = verb<ImportGiven>({
-  summary: 'Import a tarball to create a filesystem image',
   usage: 'PATH [REFERENCE]',
   flags: [
     flag('--arch <string>', 'Set the architecture of the imported image', 'string'),

@@ -12,7 +12,6 @@ interface LoadGiven {
 
 /** `vaina load` */
 export const load = verb<LoadGiven>({
-  summary: 'Load image(s) from a tar archive',
   usage: '',
   flags: [
     flag(

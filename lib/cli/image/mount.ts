@@ -12,7 +12,6 @@ interface MountGiven {
 
 /** `vaina image mount` */
 export const mount = verb<MountGiven>({
-  summary: "Mount an image's root filesystem",
   usage: '[IMAGE...]',
   flags: [
     flag('-a, --all', 'Mount all images'),
@@ -48,7 +47,6 @@ export const mount = verb<MountGiven>({
 
 /** `vaina image unmount` */
 export const unmount = verb<MountGiven>({
-  summary: "Unmount an image's root filesystem",
   usage: 'IMAGE [IMAGE...]',
   flags: [
     flag('-a, --all', 'Unmount all of the currently mounted images'),

@@ -12,7 +12,6 @@ interface PruneGiven {
 
 /** `vaina image prune` */
 export const prune = verb<PruneGiven>({
-  summary: 'Remove unused images',
   usage: '',
   flags: [
     flag('-a, --all', 'Remove all images not in use by containers, not just dangling ones'),

@@ -21,7 +21,6 @@ interface PullGiven extends TransferGiven, RetryGiven {
 
 /** `vaina pull` */
 export const pull = verb<PullGiven>({
-  summary: 'Pull an image from a registry',
   usage: 'IMAGE [IMAGE...]',
   flags: [
     ...transferFlags(),

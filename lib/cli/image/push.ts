@@ -30,7 +30,6 @@ interface PushGiven extends RetryGiven {
 
 /** `vaina push` */
 export const push = verb<PushGiven>({
-  summary: 'Push an image to a specified destination',
   usage: 'IMAGE [DESTINATION]',
   flags: [
     flag('--all', 'Push all images that the name stands for'),

@@ -17,7 +17,6 @@ const EXIT_IN_USE = 2;
 
 /** `vaina rmi` */
 export const rmi = verb<RmiGiven>({
-  summary: 'Remove one or more images from local storage',
   usage: 'IMAGE [IMAGE...]',
   flags: [
     flag('-a, --all', 'Remove all images'),

@@ -20,7 +20,6 @@ interface SaveGiven {
 
 /** `vaina save` */
 export const save = verb<SaveGiven>({
-  summary: 'Save image(s) to an archive',
   usage: 'IMAGE [IMAGE...]',
   flags: [
     flag('--compress', 'Compress layers that are not, in a docker-dir'),

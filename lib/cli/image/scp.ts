@@ -5,7 +5,6 @@ import { verb } from '../verb.js';
 
 /** `vaina image scp` */
 export const scp = verb<{ engine?: string; quiet?: boolean }>({
-  summary: 'Securely copy images',
   usage: 'IMAGE [HOST::]',
   flags: [
     flag(

@@ -14,7 +14,6 @@ interface SignGiven {
 
 /** `vaina image sign` */
 export const sign = verb<SignGiven>({
-  summary: 'Sign an image',
   usage: 'IMAGE [IMAGE...]',
   flags: [
     flag('-a, --all', 'Sign all the manifests of the multi-architecture image'),

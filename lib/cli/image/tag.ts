@@ -9,7 +9,6 @@ async function named(engine: Library, name: string): Promise<LibraryImage | Libr
 
 /** `vaina tag` */
 export const tag = verb({
-  summary: 'Add an additional name to a local image',
   usage: 'IMAGE TARGET_NAME [TARGET_NAME...]',
   flags: [],
   async run(session, args) {
@@ -23,7 +22,6 @@ export const tag = verb({
 
 /** `vaina untag` */
 export const untag = verb({
-  summary: 'Remove a name from a local image',
   usage: 'IMAGE [IMAGE...]',
   flags: [],
   async run(session, args) {

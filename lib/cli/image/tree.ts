@@ -5,7 +5,6 @@ import { verb } from '../verb.js';
 
 /** `vaina image tree` */
 export const tree = verb<{ whatrequires?: boolean }>({
-  summary: 'Print layer hierarchy of an image in a tree format',
   usage: 'IMAGE',
   flags: [flag('--whatrequires', 'Show all child images and layers of the specified image')],
   async run(session, args, given) {

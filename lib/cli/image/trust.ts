@@ -33,7 +33,6 @@ const CHOICES: Readonly<Record<string, NonNullable<SetTrustOptions['type']>>> = 
 
 /** `vaina image trust show` */
 export const show = verb<ShowGiven>({
-  summary: 'Display trust policy for the system',
   usage: '[REGISTRY]',
   flags: [
     flag('-j, --json', 'Output as json'),
@@ -70,7 +69,6 @@ export const show = verb<ShowGiven>({
 
 /** `vaina image trust set` */
 export const set = verb<SetGiven>({
-  summary: 'Set default trust policy or a new trust policy for a registry',
   usage: 'REGISTRY',
   flags: [
     policyFlag(),

@@ -51,7 +51,6 @@ function pairs(texts: readonly string[]): Record<string, string> {
 
 /** `vaina manifest create` */
 export const create = verb<AccessGiven & { all?: boolean; amend?: boolean; annotation?: string[] }>({
-  summary: 'Create manifest list or image index',
   usage: 'LIST [IMAGE...]',
   flags: [
     flag('--all', "Add all of the lists' images if the images to add are lists"),
@@ -78,7 +77,6 @@ export const create = verb<AccessGiven & { all?: boolean; amend?: boolean; annot
 
 /** `vaina manifest add` */
 export const add = verb<EntryGiven>({
-  summary: 'Add images to a manifest list or image index',
   usage: 'LIST IMAGE [IMAGE...]',
   flags: [
     flag('--all', "Add all of the list's images if the image is a list"),
@@ -102,7 +100,6 @@ export const add = verb<EntryGiven>({
 
 /** `vaina manifest annotate` */
 export const annotate = verb<EntryGiven & { index?: boolean }>({
-  summary: 'Add or update information about an entry in a manifest list or image index',
   usage: 'LIST [IMAGE]',
   flags: [
     ...entryFlags(),
@@ -128,7 +125,6 @@ export const annotate = verb<EntryGiven & { index?: boolean }>({
 
 /** `vaina manifest inspect` */
 export const inspect = verb({
-  summary: 'Display the contents of a manifest list or image index',
   usage: 'IMAGE',
   flags: [],
   async run(session, args) {
@@ -142,7 +138,6 @@ export const inspect = verb({
 
 /** `vaina manifest remove` */
 export const remove = verb({
-  summary: 'Remove an entry from a manifest list or image index',
   usage: 'LIST IMAGE',
   flags: [],
   async run(session, args) {
@@ -158,7 +153,6 @@ export const remove = verb({
 
 /** `vaina manifest rm` */
 export const rm = verb({
-  summary: 'Remove manifest list or image index from local storage',
   usage: 'LIST [LIST...]',
   flags: [],
   async run(session, args) {
@@ -180,7 +174,6 @@ export const rm = verb({
 
 /** `vaina manifest exists`: the exit code is the answer. */
 export const exists = verb({
-  summary: 'Check if a manifest list exists in local storage',
   usage: 'MANIFEST',
   flags: [],
   async run(session, args) {

@@ -22,7 +22,6 @@ interface PushGiven extends AccessGiven {
 
 /** `vaina manifest push` */
 export const push = verb<PushGiven>({
-  summary: 'Push a manifest list or image index to a registry',
   usage: 'LIST [DESTINATION]',
   flags: [
     flag('--all', 'Also push the images in the list (default true)'),

@@ -19,7 +19,6 @@ interface LoginGiven extends AccountGiven {
 
 /** `vaina login` */
 export const login = verb<LoginGiven>({
-  summary: 'Login to a container registry',
   usage: '[REGISTRY]',
   flags: [
     flag(

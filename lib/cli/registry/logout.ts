@@ -10,7 +10,6 @@ interface LogoutGiven extends AccountGiven {
 
 /** `vaina logout` */
 export const logout = verb<LogoutGiven>({
-  summary: 'Logout of a container registry',
   usage: '[REGISTRY]',
   flags: [
     flag('-a, --all', 'Remove the cached credentials for all registries in the auth file'),

@@ -23,7 +23,6 @@ const MAX_DESCRIPTION = 44;
 
 /** `vaina search` */
 export const search = verb<SearchGiven>({
-  summary: 'Search registry for image',
   usage: 'TERM',
   flags: [
     flag(

@@ -12,7 +12,6 @@ interface GenerateGiven {
 
 /** `vaina generate-sigstore-key` */
 export const generateSigstoreKey = verb<GenerateGiven>({
-  summary: 'Generate a sigstore public/private key pair',
   usage: '--output-prefix PREFIX',
   failure: 1,
   flags: [

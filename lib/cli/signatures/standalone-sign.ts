@@ -12,7 +12,6 @@ interface SignGiven {
 
 /** `vaina standalone-sign` */
 export const standaloneSign = verb<SignGiven>({
-  summary: 'Create a signature using local files',
   usage: 'MANIFEST DOCKER-REFERENCE KEY-FINGERPRINT --output|-o SIGNATURE',
   failure: 1,
   flags: [

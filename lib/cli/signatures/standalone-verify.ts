@@ -9,7 +9,6 @@ interface VerifyGiven {
 
 /** `vaina standalone-verify` */
 export const standaloneVerify = verb<VerifyGiven>({
-  summary: 'Verify a signature using local files',
   usage: 'MANIFEST DOCKER-REFERENCE KEY-FINGERPRINTS SIGNATURE',
   failure: 1,
   flags: [

@@ -14,7 +14,6 @@ interface CheckFlags {
 
 /** `vaina system check` */
 export const check = verb<CheckFlags>({
-  summary: 'Check storage consistency',
   usage: '',
   flags: [
     flag('-f, --force', 'Remove inconsistent images and containers'),

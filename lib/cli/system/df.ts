@@ -13,7 +13,6 @@ const size = (bytes: number): string => humanSize(bytes, 4, '');
 
 /** `vaina system df` */
 export const df = verb<{ format?: string; verbose?: boolean }>({
-  summary: 'Show disk usage',
   usage: '',
   flags: [
     flag('--format <string>', 'Pretty-print images using a Go template', 'string'),

@@ -4,7 +4,6 @@ import { verb, type Verb } from '../verb.js';
 /** `vaina container exists` and `vaina image exists`: the exit code is the answer. */
 export function exists(type: 'container' | 'image'): Verb {
   return verb({
-    summary: `Check if ${type === 'image' ? 'an image' : 'a container'} exists in local storage`,
     usage: type.toUpperCase(),
     flags: [],
     async run(session, args) {

@@ -7,7 +7,6 @@ import { yaml } from '../yaml.js';
 
 /** `vaina info` */
 export const info = verb<{ format?: string }>({
-  summary: 'Display system information',
   usage: '',
   flags: [flag('-f, --format <string>', 'Change the output format to JSON or a Go template', 'string')],
   async run(session, args, given) {

@@ -24,7 +24,6 @@ const INDENT = 5;
 /** `vaina inspect`, `vaina container inspect`, `vaina image inspect` */
 export function inspect(type: Type): Verb {
   return verb<InspectGiven>({
-    summary: `Display the configuration of ${type === 'all' ? 'object denoted by ID' : `a ${type}`}`,
     usage: {
       all: '{CONTAINER|IMAGE} [...] | TRANSPORT:IMAGE',
       container: 'CONTAINER [CONTAINER...]',

@@ -8,7 +8,6 @@ import { packageVersion } from '../../util/version.js';
 
 /** `vaina version` */
 export const version = verb<{ format?: string }>({
-  summary: 'Display the version information',
   usage: '',
   flags: [flag('-f, --format <string>', 'Change the output format to JSON or a Go template', 'string')],
   async run(session, args, given) {

@@ -21,7 +21,6 @@ interface CopyOneGiven extends CopyGiven {
 
 /** `vaina copy` */
 export const copy = verb<CopyOneGiven>({
-  summary: 'Copy an IMAGE-NAME from one location to another',
   usage: 'SOURCE-IMAGE DESTINATION-IMAGE',
   failure: 1,
   flags: [

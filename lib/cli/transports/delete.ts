@@ -5,7 +5,6 @@ import { endFlags, endOf, imageGlobalFlags, jobOptions, retryFlags, type ImageGl
 
 /** `vaina delete` */
 export const deleteImage = verb<ImageGlobalGiven>({
-  summary: 'Delete image IMAGE-NAME',
   usage: 'IMAGE-NAME',
   failure: 1,
   flags: [...endFlags('', false, true), ...retryFlags(), ...imageGlobalFlags()],

@@ -5,7 +5,6 @@ import { endFlags, endOf, imageGlobalFlags, jobOptions, retryFlags, type ImageGl
 
 /** `vaina list-tags` */
 export const listTags = verb<ImageGlobalGiven>({
-  summary: 'List tags in the transport/repository specified by the SOURCE-IMAGE',
   usage: 'SOURCE-IMAGE',
   failure: 1,
   flags: [...endFlags('', false, false), ...retryFlags(), ...imageGlobalFlags()],

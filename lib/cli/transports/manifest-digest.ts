@@ -5,7 +5,6 @@ import { imageGlobalFlags } from './flags.js';
 
 /** `vaina manifest-digest` */
 export const manifestDigest = verb({
-  summary: 'Compute a manifest digest of a file',
   usage: 'MANIFEST-FILE',
   failure: 1,
   flags: imageGlobalFlags(),

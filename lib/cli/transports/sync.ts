@@ -17,7 +17,6 @@ interface SyncGiven extends CopyGiven {
 
 /** `vaina sync` */
 export const sync = verb<SyncGiven>({
-  summary: 'Synchronize one or more images from one location to another',
   usage: '--src TRANSPORT --dest TRANSPORT SOURCE DESTINATION',
   failure: 1,
   flags: [
