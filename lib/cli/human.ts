@@ -27,6 +27,11 @@ export function ago(then: Date, now: Date): string {
   return `${humanDuration(now.getTime() - then.getTime())} ago`;
 }
 
+/** RFC 3339 in UTC, without a fraction of a second. */
+export function wholeSeconds(time: Date): string {
+  return time.toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
 /** Bytes in decimal units with three significant digits, as podman shows the size of an image: `1.23 MB`. */
 export function humanSize(bytes: number, digits = 3, space = ' '): string {
   let value = bytes;

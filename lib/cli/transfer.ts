@@ -2,6 +2,7 @@ import { CommandError } from './errors.js';
 import { flag, type Flag } from './flags.js';
 import { parseDuration } from './human.js';
 import type { ImageRegistryOptions, PullOptions, PullPolicy } from '../index.js';
+import { platformName } from './platform.js';
 import { progressPrinter } from './progress.js';
 import { chooser } from './prompt.js';
 import type { Session } from './verb.js';
@@ -89,15 +90,11 @@ export function transferOptions(session: Session, given: TransferGiven): PullOpt
   };
 }
 
-/** Architectures as `process.arch` has them, in the words of images. */
-const ARCHITECTURES: Record<string, string> = { x64: 'amd64', ia32: '386', arm64: 'arm64', arm: 'arm' };
-
 function platformOf({ arch, os, platform, variant }: TransferGiven): string | undefined {
-  if (arch === undefined && os === undefined && variant === undefined) return platform;
-  if (platform !== undefined)
+  const parts = platformName(os, arch, variant);
+  if (parts !== undefined && platform !== undefined)
     throw new CommandError('--platform option can not be specified with --arch or --os');
-  const host = ARCHITECTURES[process.arch] ?? process.arch;
-  return `${os ?? 'linux'}/${arch ?? host}${variant === undefined ? '' : `/${variant}`}`;
+  return parts ?? platform;
 }
 
 /** The flag for failures that may pass, as they were given. */

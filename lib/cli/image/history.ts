@@ -1,7 +1,7 @@
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
 import { formatRows, headingsOf, wantsJson } from '../format.js';
-import { ago, humanSize } from '../human.js';
+import { ago, humanSize, wholeSeconds } from '../human.js';
 import type { HistoryRow } from '../../index.js';
 import { GoTime, json } from '../template.js';
 import { verb } from '../verb.js';
@@ -50,8 +50,8 @@ function fields(step: HistoryRow, now: Date, human: boolean, truncate: boolean):
   const short = truncate && createdBy.length > CREATED_BY_WIDTH;
   return {
     ID: truncate && id !== '<missing>' ? id.slice(0, 12) : id,
-    Created: human ? ago(created, now) : seconds(created),
-    CreatedAt: new GoTime(seconds(created)),
+    Created: human ? ago(created, now) : wholeSeconds(created),
+    CreatedAt: new GoTime(wholeSeconds(created)),
     CreatedSince: ago(created, now),
     CreatedBy: short ? `${createdBy.slice(0, CREATED_BY_WIDTH - 3)}...` : createdBy,
     Size: human ? humanSize(size) : String(size),
@@ -64,12 +64,8 @@ function stepJson({ id, created, createdBy, size, comment, tags }: HistoryRow): 
   return {
     ...{ id, created: created.toISOString(), CreatedBy: createdBy, size, comment },
     ...(tags.length > 0 ? { tags } : {}),
-    Created: seconds(created),
+    Created: wholeSeconds(created),
   };
-}
-
-function seconds(time: Date): string {
-  return time.toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 const NOTHING = { id: '', created: new Date(0), createdBy: '', size: 0, comment: '', tags: [] };

@@ -1,5 +1,5 @@
 import { headingsOf, type Headings } from '../format.js';
-import { ago, humanSize } from '../human.js';
+import { ago, humanSize, wholeSeconds } from '../human.js';
 import type { ImageSummary } from '../../index.js';
 import { GoTime } from '../template.js';
 
@@ -41,8 +41,8 @@ export function imageFields(
     Digest: image.digest,
     Created: since,
     CreatedSince: since,
-    CreatedAt: new GoTime(seconds(image.created)),
-    CreatedTime: new GoTime(seconds(image.created)),
+    CreatedAt: new GoTime(wholeSeconds(image.created)),
+    CreatedTime: new GoTime(wholeSeconds(image.created)),
     Size: humanSize(image.size),
     VirtualSize: image.size,
     Labels: new Map(Object.entries(image.labels)),
@@ -72,16 +72,12 @@ export function imageJson(image: ImageSummary): object {
     Names: image.names,
     Digest: image.digest,
     Created: Math.floor(image.created.getTime() / 1000),
-    CreatedAt: seconds(image.created),
+    CreatedAt: wholeSeconds(image.created),
   };
 }
 
 function digests(image: ImageSummary): string[] {
   return [...new Set(image.names.map((name) => `${splitName(name).repository}@${image.digest}`))].sort();
-}
-
-function seconds(time: Date): string {
-  return time.toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 const NO_IMAGE: ImageSummary = {

@@ -1,6 +1,7 @@
 import { noArguments } from '../arguments.js';
 import { flag } from '../flags.js';
 import { formatObject, wantsJson } from '../format.js';
+import { hostArchitecture } from '../platform.js';
 import { table } from '../table.js';
 import { json } from '../template.js';
 import { verb } from '../verb.js';
@@ -15,7 +16,7 @@ export const version = verb<{ format?: string }>({
     const client = {
       Version: packageVersion(),
       NodeVersion: process.version,
-      OsArch: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+      OsArch: `${process.platform}/${hostArchitecture()}`,
       Os: process.platform,
     };
     if (given.format === undefined) {

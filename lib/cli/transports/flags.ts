@@ -1,6 +1,7 @@
 import { CommandError } from '../errors.js';
 import { flag, type Flag } from '../flags.js';
 import { parseDuration } from '../human.js';
+import { platformName } from '../platform.js';
 import type { EndOptions } from '../../transports/index.js';
 
 /** skopeo's global flags, which may stand before or after the name of the command. */
@@ -55,15 +56,10 @@ export function jobOptions(given: ImageGlobalGiven): { timeoutMs?: number; tmpDi
   return { ...(timeout > 0 && { timeoutMs: timeout }), ...(tmpdir !== undefined && { tmpDir: tmpdir }) };
 }
 
-/** Architectures as `process.arch` has them, in the words of images. */
-const ARCHITECTURES: Record<string, string> = { x64: 'amd64', ia32: '386', arm64: 'arm64', arm: 'arm' };
-
 /** The platform that the global flags ask for, if they do. */
 export function overridden(given: ImageGlobalGiven): { platform?: string } {
-  const { overrideArch, overrideOs, overrideVariant } = given;
-  if (overrideArch === undefined && overrideOs === undefined && overrideVariant === undefined) return {};
-  const arch = overrideArch ?? ARCHITECTURES[process.arch] ?? process.arch;
-  return { platform: [overrideOs ?? 'linux', arch, ...(overrideVariant ? [overrideVariant] : [])].join('/') };
+  const platform = platformName(given.overrideOs, given.overrideArch, given.overrideVariant);
+  return platform === undefined ? {} : { platform };
 }
 
 /** Flags of one end: of a command with one, or with `src-` and `dest-` in front. */

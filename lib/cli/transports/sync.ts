@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { CommandError, messageOf, UsageError } from '../errors.js';
 import { flag } from '../flags.js';
+import { wholeSeconds } from '../human.js';
 import type { SyncEvent } from '../../transports/index.js';
 import { verb, type Session } from '../verb.js';
 import { copyFlags, copyJob, withRejection, type CopyGiven } from './copy-options.js';
@@ -96,10 +97,7 @@ function logImage(session: Session, event: SyncEvent, dryRun: boolean): void {
 
 /** A line as skopeo's own log has it. */
 function log(session: Session, level: string, message: string, fields = ''): void {
-  const time = session.host
-    .now()
-    .toISOString()
-    .replace(/\.\d+Z$/, 'Z');
+  const time = wholeSeconds(session.host.now());
   session.err(
     `time="${time}" level=${level} msg=${JSON.stringify(message)}${fields === '' ? '' : ` ${fields}`}\n`,
   );
