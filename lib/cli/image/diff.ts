@@ -1,3 +1,4 @@
+import { oneOrTwo } from '../arguments.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
 import { json } from '../template.js';
@@ -11,9 +12,7 @@ export const diff = verb<{ format?: string }>({
   usage: 'IMAGE [IMAGE]',
   flags: [flag('--format <string>', 'Change the output format (json)', 'string')],
   async run(session, args, given) {
-    const [name, base] = args;
-    if (name === undefined || args.length > 2)
-      throw new CommandError(`accepts between 1 and 2 arg(s), received ${args.length}`);
+    const [name, base] = oneOrTwo(args);
     if (given.format !== undefined && given.format !== 'json' && given.format !== '')
       throw new CommandError("only supported value for '--format' is 'json'");
     const image = await (await session.engine()).images.get(name);

@@ -1,4 +1,4 @@
-import { CommandError } from '../errors.js';
+import { oneArgument } from '../arguments.js';
 import { flag } from '../flags.js';
 import { formatRows, headingsOf, wantsJson } from '../format.js';
 import { ago, humanSize, wholeSeconds } from '../human.js';
@@ -26,9 +26,7 @@ export const history = verb<HistoryGiven>({
     flag('-q, --quiet', 'Display the numeric IDs only'),
   ],
   async run(session, args, given) {
-    const [name] = args;
-    if (name === undefined || args.length !== 1)
-      throw new CommandError(`accepts 1 arg(s), received ${args.length}`);
+    const name = oneArgument(args);
     const steps = await (await (await session.engine()).images.get(name)).history();
     if (wantsJson(given.format)) {
       session.print(json(steps.map(stepJson)));

@@ -1,4 +1,4 @@
-import { CommandError } from '../errors.js';
+import { oneOrTwo } from '../arguments.js';
 import { flag } from '../flags.js';
 import { progressPrinter } from '../progress.js';
 import { verb } from '../verb.js';
@@ -28,10 +28,7 @@ export const importImage = verb<ImportGiven>({
     flag('--variant <string>', 'Set the variant of the imported image', 'string'),
   ],
   async run(session, args, given) {
-    const [path, reference] = args;
-    if (path === undefined || args.length > 2) {
-      throw new CommandError(`accepts between 1 and 2 arg(s), received ${args.length}`);
-    }
+    const [path, reference] = oneOrTwo(args);
     const engine = await session.engine();
     const { arch, change, message, os, variant } = given;
     const options = {

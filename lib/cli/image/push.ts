@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { oneOrTwo } from '../arguments.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
 import type { PushOptions } from '../../index.js';
@@ -69,9 +70,7 @@ export const push = verb<PushGiven>({
     flag('--tls-verify', 'Require HTTPS and verify certificates when contacting registries'),
   ],
   async run(session, args, given) {
-    const [image, destination] = args;
-    if (image === undefined || args.length > 2)
-      throw new CommandError(`accepts between 1 and 2 arg(s), received ${args.length}`);
+    const [image, destination] = oneOrTwo(args);
     const options = pushOptions(given, destination);
     const engine = await session.engine();
     const progress = given.quiet ? {} : { onProgress: progressPrinter(session) };

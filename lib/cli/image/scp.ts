@@ -1,3 +1,4 @@
+import { oneOrTwo } from '../arguments.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
 import { progressPrinter } from '../progress.js';
@@ -15,9 +16,7 @@ export const scp = verb<{ engine?: string; quiet?: boolean }>({
     flag('-q, --quiet', 'Suppress the output'),
   ],
   async run(session, args, { engine, quiet = false }) {
-    const [source, destination] = args;
-    if (source === undefined || args.length > 2)
-      throw new CommandError(`accepts between 1 and 2 arg(s), received ${args.length}`);
+    const [source, destination] = oneOrTwo(args);
     if (engine !== undefined && engine !== 'vaina' && engine !== 'podman')
       throw new CommandError(`unknown engine "${engine}": it must be vaina or podman`);
     const { images } = await session.engine();

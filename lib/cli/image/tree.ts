@@ -1,4 +1,4 @@
-import { CommandError } from '../errors.js';
+import { oneArgument } from '../arguments.js';
 import { flag } from '../flags.js';
 import { humanSize } from '../human.js';
 import { verb } from '../verb.js';
@@ -8,9 +8,7 @@ export const tree = verb<{ whatrequires?: boolean }>({
   usage: 'IMAGE',
   flags: [flag('--whatrequires', 'Show all child images and layers of the specified image')],
   async run(session, args, given) {
-    const [name] = args;
-    if (name === undefined || args.length !== 1)
-      throw new CommandError(`accepts 1 arg(s), received ${args.length}`);
+    const name = oneArgument(args);
     const image = await (await session.engine()).images.get(name);
     const { id, names, size, layers } = await image.tree({ whatRequires: given.whatrequires ?? false });
     session.print(`Image ID: ${id.slice(0, 12)}`);

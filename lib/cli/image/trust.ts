@@ -1,4 +1,4 @@
-import { atMost } from '../arguments.js';
+import { atMost, oneArgument } from '../arguments.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
 import { table } from '../table.js';
@@ -84,9 +84,7 @@ export const set = verb<SetGiven>({
     ),
   ],
   async run(session, args, { policypath, pubkeysfile, type: word = 'signedBy' }) {
-    const [scope] = args;
-    if (scope === undefined || args.length > 1)
-      throw new CommandError(`accepts 1 arg(s), received ${args.length}`);
+    const scope = oneArgument(args);
     const [host = ''] = scope.split(/[/?#]/);
     if (!/^[a-zA-Z0-9-_.]+:?[0-9]*[a-z0-9-:]*$/.test(host))
       throw new CommandError(`invalid image uri: ${scope}`);

@@ -1,4 +1,4 @@
-import { atLeast, keyValue } from '../arguments.js';
+import { atLeast, keyValue, oneArgument, oneOrTwo } from '../arguments.js';
 import { CommandError } from '../errors.js';
 import { flag, type Flag } from '../flags.js';
 import type { ListEntryOptions } from '../../index.js';
@@ -106,9 +106,7 @@ export const annotate = verb<EntryGiven & { index?: boolean }>({
     flag('--index', 'Apply --annotation values to the image index itself; no image is named then'),
   ],
   async run(session, args, given) {
-    const [name, image] = args;
-    if (name === undefined || args.length > 2)
-      throw new CommandError(`accepts between 1 and 2 arg(s), received ${args.length}`);
+    const [name, image] = oneOrTwo(args);
     if (given.index && image !== undefined)
       throw new CommandError(`did not expect image name "${image}" when modifying the entire index`);
     if (!given.index && image === undefined)
@@ -128,9 +126,7 @@ export const inspect = verb({
   usage: 'IMAGE',
   flags: [],
   async run(session, args) {
-    const [name] = args;
-    if (name === undefined || args.length > 1)
-      throw new CommandError(`accepts 1 arg(s), received ${args.length}`);
+    const name = oneArgument(args);
     session.print(json(await (await (await session.engine()).manifests.get(name)).inspect(), 4));
     return 0;
   },
@@ -177,9 +173,7 @@ export const exists = verb({
   usage: 'MANIFEST',
   flags: [],
   async run(session, args) {
-    const [name] = args;
-    if (name === undefined || args.length > 1)
-      throw new CommandError(`accepts 1 arg(s), received ${args.length}`);
+    const name = oneArgument(args);
     return (await (await session.engine()).manifests.exists(name)) ? 0 : 1;
   },
 });

@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { oneOrTwo } from '../arguments.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
 import type { ListPushOptions } from '../../index.js';
@@ -53,9 +54,7 @@ export const push = verb<PushGiven>({
     flag('--sign-passphrase-file <PATH>', 'read a passphrase for signing an image from PATH', 'string'),
   ],
   async run(session, args, given) {
-    const [name, destination] = args;
-    if (name === undefined || args.length > 2)
-      throw new CommandError(`accepts between 1 and 2 arg(s), received ${args.length}`);
+    const [name, destination] = oneOrTwo(args);
     const list = await (await session.engine()).manifests.get(name);
     const options = pushOptions(session, given);
     const { digest } = await session.abortable((signal) => list.push(destination, { ...options, signal }));

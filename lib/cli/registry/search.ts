@@ -1,3 +1,4 @@
+import { oneArgument } from '../arguments.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
 import { formatRows, headingsOf, wantsJson } from '../format.js';
@@ -40,9 +41,7 @@ export const search = verb<SearchGiven>({
     flag('--tls-verify', 'Require HTTPS and verify certificates when contacting registries (default true)'),
   ],
   async run(session, args, given) {
-    const [term] = args;
-    if (term === undefined || args.length > 1)
-      throw new CommandError(`accepts 1 arg(s), received ${args.length}`);
+    const term = oneArgument(args);
     const { filter: filters = [], listTags = false, limit = 0, trunc = true, format } = given;
     if (listTags && filters.length > 0)
       throw new CommandError('filters are not applicable to list tags result');

@@ -1,4 +1,4 @@
-import { CommandError } from '../errors.js';
+import { oneArgument } from '../arguments.js';
 import { verb, type Verb } from '../verb.js';
 
 /** `vaina container exists` and `vaina image exists`: the exit code is the answer. */
@@ -7,10 +7,7 @@ export function exists(type: 'container' | 'image'): Verb {
     usage: type.toUpperCase(),
     flags: [],
     async run(session, args) {
-      const [name] = args;
-      if (name === undefined || args.length !== 1) {
-        throw new CommandError(`accepts 1 arg(s), received ${args.length}`);
-      }
+      const name = oneArgument(args);
       const engine = await session.engine();
       const known =
         type === 'image' ? await engine.images.exists(name) : await engine.containers.exists(name);
