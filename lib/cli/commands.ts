@@ -122,9 +122,9 @@ const inspect = (type: 'all' | 'container' | 'image'): Entry => ({
   summary: `Display the configuration of ${type === 'all' ? 'object denoted by ID' : `a ${type}`}`,
   load: () => (require('./system/inspect.js') as typeof import('./system/inspect.js')).inspect(type),
 });
-const exists = (type: 'container' | 'image'): Entry => ({
+const exists = (type: 'container' | 'image' | 'manifest', what: string): Entry => ({
   name: 'exists',
-  summary: `Check if ${type === 'image' ? 'an image' : 'a container'} exists in local storage`,
+  summary: `Check if ${what} exists in local storage`,
   load: () => (require('./system/exists.js') as typeof import('./system/exists.js')).exists(type),
 });
 const info: Entry = {
@@ -254,7 +254,7 @@ const check: Entry = {
   load: () => (require('./system/check.js') as typeof import('./system/check.js')).check,
 };
 const manifest = (
-  name: 'create' | 'add' | 'annotate' | 'exists' | 'inspect' | 'remove' | 'rm',
+  name: 'create' | 'add' | 'annotate' | 'inspect' | 'remove' | 'rm',
   summary: string,
 ): Entry => ({
   name,
@@ -271,7 +271,7 @@ const manifestPush: Entry = {
 const containerCommands = [
   create,
   exec,
-  exists('container'),
+  exists('container', 'a container'),
   inspect('container'),
   kill,
   logs,
@@ -285,7 +285,7 @@ const containerCommands = [
 
 const imageCommands: Entry[] = [
   diff,
-  exists('image'),
+  exists('image', 'an image'),
   history,
   imports,
   inspect('image'),
@@ -340,7 +340,7 @@ export const COMMANDS: readonly Entry[] = [
       manifest('create', 'Create manifest list or image index'),
       manifest('add', 'Add images to a manifest list or image index'),
       manifest('annotate', 'Add or update information about an entry in a manifest list or image index'),
-      manifest('exists', 'Check if a manifest list exists in local storage'),
+      exists('manifest', 'a manifest list'),
       manifest('inspect', 'Display the contents of a manifest list or image index'),
       manifest('remove', 'Remove an entry from a manifest list or image index'),
       manifest('rm', 'Remove manifest list or image index from local storage'),

@@ -1,8 +1,10 @@
 import { VainaError } from '../../errors.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
-import type { Library, LibraryImage, LibraryList } from '../library.js';
+import type { RemoveImageResult } from '../../index.js';
+import type { Library } from '../library.js';
 import { verb } from '../verb.js';
+import { named } from './tag.js';
 
 interface RmiGiven {
   all?: boolean;
@@ -58,16 +60,13 @@ export const rmi = verb<RmiGiven>({
   },
 });
 
-interface Removed {
-  untagged: readonly string[];
-  deleted: readonly string[];
-}
-
-async function remove(engine: Library, target: string, force: boolean, whole: boolean): Promise<Removed> {
-  const isList = await engine.manifests.exists(target);
-  const get = (key: string): Promise<LibraryImage | LibraryList> =>
-    isList ? engine.manifests.get(key) : engine.images.get(key);
-  const image = await get(target);
+async function remove(
+  engine: Library,
+  target: string,
+  force: boolean,
+  whole: boolean,
+): Promise<RemoveImageResult> {
+  const image = await named(engine, target);
   const before = [...image.names];
   const byId = image.id.startsWith(target.replace(/^sha256:/, ''));
   if (byId && before.length > 1 && !force && !whole) {
@@ -75,10 +74,10 @@ async function remove(engine: Library, target: string, force: boolean, whole: bo
       `unable to delete image "${image.id}" by ID with more than one tag ([${before.join(' ')}]): please force removal`,
     );
   }
-  if (byId || whole || before.length <= 1)
-    return 'delete' in image ? image.delete() : image.remove({ force });
+  const isList = 'delete' in image;
+  if (byId || whole || before.length <= 1) return isList ? image.delete() : image.remove({ force });
   // With several names it loses only the one it was called by.
   await image.untag(target);
-  const after = (await get(image.id)).names;
+  const after = (await (isList ? engine.manifests : engine.images).get(image.id)).names;
   return { untagged: before.filter((known) => !after.includes(known)), deleted: [] };
 }

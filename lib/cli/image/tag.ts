@@ -3,7 +3,7 @@ import type { Library, LibraryImage, LibraryList } from '../library.js';
 import { verb } from '../verb.js';
 
 /** The image, or the manifest list itself, not its image for this host. */
-async function named(engine: Library, name: string): Promise<LibraryImage | LibraryList> {
+export async function named(engine: Library, name: string): Promise<LibraryImage | LibraryList> {
   return (await engine.manifests.exists(name)) ? engine.manifests.get(name) : engine.images.get(name);
 }
 

@@ -167,13 +167,3 @@ export const rm = verb({
     return worst;
   },
 });
-
-/** `vaina manifest exists`: the exit code is the answer. */
-export const exists = verb({
-  usage: 'MANIFEST',
-  flags: [],
-  async run(session, args) {
-    const name = oneArgument(args);
-    return (await (await session.engine()).manifests.exists(name)) ? 0 : 1;
-  },
-});
