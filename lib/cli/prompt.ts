@@ -22,15 +22,17 @@ export class Prompt {
 
   /**
    * Asks for a secret on the terminal, which does not show it.
-   * @throws CommandError without a terminal, and when the user interrupts
+   * @param failure - begins the message of a failure
+   * @throws CommandError without a terminal, when the terminal is gone, and when the user interrupts
    */
-  async secret(question: string): Promise<string> {
+  async secret(question: string, failure: string): Promise<string> {
     this.#host.write(1, question);
-    if (!this.#host.isTerminal(0)) throw new CommandError('inappropriate ioctl for device');
+    if (!this.#host.isTerminal(0)) throw new CommandError(`${failure}: inappropriate ioctl for device`);
     this.#host.setRaw(true);
     try {
       const { text, end } = await this.#until(END_OF_SECRET);
       if (end === '\x03') throw new CommandError('interrupted', 130);
+      if (end === '') throw new CommandError(`${failure}: EOF`);
       return erased(text);
     } finally {
       this.#host.setRaw(false);

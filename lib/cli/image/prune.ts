@@ -1,7 +1,7 @@
-import { once } from 'node:events';
 import { noArguments } from '../arguments.js';
 import { pruneFilters } from '../filters.js';
 import { flag } from '../flags.js';
+import { Prompt } from '../prompt.js';
 import { verb, type Session } from '../verb.js';
 
 interface PruneGiven {
@@ -32,13 +32,6 @@ async function confirmed(session: Session, all: boolean): Promise<boolean> {
   const what = all
     ? 'WARNING! This command removes all images without at least one container associated with them.'
     : 'WARNING! This command removes all dangling images.';
-  session.out(`${what}\nAre you sure you want to continue? [y/N] `);
-  const stdin = session.host.stdin();
-  let answer = '';
-  stdin.on('data', (chunk: Buffer | string) => {
-    answer += chunk.toString();
-    if (answer.includes('\n')) stdin.destroy();
-  });
-  if (!stdin.readableEnded) await Promise.race([once(stdin, 'end'), once(stdin, 'close')]);
-  return /^y/i.test(answer);
+  const question = `${what}\nAre you sure you want to continue? [y/N] `;
+  return /^y/i.test(await new Prompt(session.host).line(question));
 }

@@ -1,11 +1,10 @@
-import { writeFileSync } from 'node:fs';
 import { oneOrTwo } from '../arguments.js';
 import { CommandError } from '../errors.js';
+import { readPassphrase, writeOutput } from '../files.js';
 import { flag } from '../flags.js';
 import type { PushOptions } from '../../index.js';
 import { progressPrinter } from '../progress.js';
 import { credentials, retryFlags, retryOptions, type RetryGiven } from '../transfer.js';
-import { firstLine } from '../transports/copy-options.js';
 import { verb } from '../verb.js';
 
 interface PushGiven extends RetryGiven {
@@ -77,7 +76,8 @@ export const push = verb<PushGiven>({
     const { digest } = await session.abortable((signal) =>
       engine.images.push(image, destination, { ...options, ...progress, signal }),
     );
-    if (given.digestfile !== undefined) writeDigest(given.digestfile, digest);
+    if (given.digestfile !== undefined)
+      writeOutput(given.digestfile, digest, 'the image was pushed, but not its digest written');
     return 0;
   },
 });
@@ -103,7 +103,7 @@ function pushOptions(given: PushGiven, destination: string | undefined): PushOpt
     ...(removeSignatures !== undefined && { removeSignatures }),
     ...(signBy !== undefined && { signBy }),
     ...(signBySigstorePrivateKey !== undefined && { signBySigstorePrivateKey }),
-    ...(signPassphraseFile !== undefined && { signPassphrase: firstLine(signPassphraseFile) }),
+    ...(signPassphraseFile !== undefined && { signPassphrase: readPassphrase(signPassphraseFile) }),
     ...(tlsVerify !== undefined && { tlsVerify }),
     ...retryOptions(given),
   };
@@ -118,12 +118,4 @@ function compressionOf(given: PushGiven, destination: string | undefined): Pick<
   if (format !== 'gzip' && format !== 'zstd')
     throw new CommandError(`cannot find compressor for "${format}"`);
   return { compression: { format, ...(level !== undefined && { level }), ...(force && { force }) } };
-}
-
-function writeDigest(path: string, digest: string): void {
-  try {
-    writeFileSync(path, digest);
-  } catch (error) {
-    throw new CommandError(`the image was pushed, but not its digest written: ${(error as Error).message}`);
-  }
 }

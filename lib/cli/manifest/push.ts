@@ -1,11 +1,10 @@
-import { writeFileSync } from 'node:fs';
 import { oneOrTwo } from '../arguments.js';
 import { CommandError } from '../errors.js';
+import { readPassphrase, writeOutput } from '../files.js';
 import { flag } from '../flags.js';
 import type { ListPushOptions } from '../../index.js';
 import { progressPrinter } from '../progress.js';
 import { accessFlags, accessOptions, type AccessGiven } from '../transfer.js';
-import { firstLine } from '../transports/copy-options.js';
 import { verb, type Session } from '../verb.js';
 
 interface PushGiven extends AccessGiven {
@@ -58,7 +57,8 @@ export const push = verb<PushGiven>({
     const list = await (await session.engine()).manifests.get(name);
     const options = pushOptions(session, given);
     const { digest } = await session.abortable((signal) => list.push(destination, { ...options, signal }));
-    if (given.digestfile !== undefined) writeFileSync(given.digestfile, digest);
+    if (given.digestfile !== undefined)
+      writeOutput(given.digestfile, digest, 'the list was pushed, but not its digest written');
     if (given.rm) await list.delete();
     return 0;
   },
@@ -74,7 +74,7 @@ function pushOptions(session: Session, given: PushGiven): ListPushOptions {
     ...(removeSignatures !== undefined && { removeSignatures }),
     ...(signBy !== undefined && { signBy }),
     ...(signBySigstorePrivateKey !== undefined && { signBySigstorePrivateKey }),
-    ...(file !== undefined && { signPassphrase: firstLine(file) }),
+    ...(file !== undefined && { signPassphrase: readPassphrase(file) }),
     destination: { ...access, ...(creds && { credentials: creds }) },
     ...(!given.quiet && { onProgress: progressPrinter(session) }),
   };

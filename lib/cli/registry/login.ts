@@ -93,14 +93,8 @@ async function credentials(
     username = await prompt.line(known === undefined ? 'Username: ' : `Username (${known}): `);
     if (username.trim() === '') username = known ?? '';
   }
-  if (password === '') {
-    try {
-      password = await prompt.secret('Password: ');
-    } catch (error) {
-      if (error instanceof CommandError && error.exitCode === 130) throw error;
-      throw new CommandError(`getting username and password: reading password: ${(error as Error).message}`);
-    }
-  }
+  if (password === '')
+    password = await prompt.secret('Password: ', 'getting username and password: reading password');
   return { username: username.trim(), password };
 }
 

@@ -1,9 +1,9 @@
 import { lstatSync } from 'node:fs';
 import { CommandError } from '../errors.js';
+import { readPassphrase, writeOutput } from '../files.js';
 import { flag } from '../flags.js';
-import { verb } from '../verb.js';
-import { writeOutput } from './files.js';
-import { askPassphrase, readPassphraseFile } from './passphrase.js';
+import { Prompt } from '../prompt.js';
+import { verb, type Session } from '../verb.js';
 
 interface GenerateGiven {
   outputPrefix?: string;
@@ -32,7 +32,7 @@ export const generateSigstoreKey = verb<GenerateGiven>({
     const passphrase =
       passphraseFile === undefined
         ? await askPassphrase(session, privatePath)
-        : readPassphraseFile(passphraseFile);
+        : readPassphrase(passphraseFile);
     const { privateKey, publicKey } = await session.jobs().generateSigstoreKey(passphrase);
     // Whoever made one of them meanwhile keeps it.
     const failed = 'Error writing private key to';
@@ -48,3 +48,9 @@ export const generateSigstoreKey = verb<GenerateGiven>({
     return 0;
   },
 });
+
+async function askPassphrase({ host }: Session, key: string): Promise<string> {
+  if (!host.isTerminal(0))
+    throw new CommandError(`Cannot prompt for a passphrase for key ${key}, standard input is not a TTY`);
+  return new Prompt(host).secret(`Passphrase for key ${key}: `, 'Error reading password');
+}

@@ -1,9 +1,8 @@
 import type { SigstoreSignature, SimpleSignature } from '../../signature/index.js';
 import { CommandError, messageOf } from '../errors.js';
+import { readInput, readPassphrase, writeOutput } from '../files.js';
 import { flag } from '../flags.js';
 import { verb } from '../verb.js';
-import { readInput, writeOutput } from './files.js';
-import { readPassphraseFile } from './passphrase.js';
 
 interface SignGiven {
   output?: string;
@@ -32,7 +31,7 @@ export const standaloneSign = verb<SignGiven>({
       );
     }
     const manifest = readInput(path, `Error reading ${path}`);
-    const secret = passphraseFile === undefined ? {} : { passphrase: readPassphraseFile(passphraseFile) };
+    const secret = passphraseFile === undefined ? {} : { passphrase: readPassphrase(passphraseFile) };
     let signature: SimpleSignature | SigstoreSignature;
     try {
       signature = await session.jobs().standaloneSign(manifest, reference, { fingerprint, ...secret });

@@ -1,7 +1,7 @@
 import { CommandError, messageOf } from '../errors.js';
+import { readInput } from '../files.js';
 import { flag } from '../flags.js';
 import { verb } from '../verb.js';
-import { readInput } from './files.js';
 
 interface VerifyGiven {
   publicKeyFile?: string;

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { VainaError } from '../../errors.js';
 import { CommandError } from '../errors.js';
+import { readPassphrase } from '../files.js';
 import { flag, type Flag } from '../flags.js';
 import type { CopyCommonOptions, TransportOptions } from '../../transports/index.js';
 import { progressPrinter } from '../progress.js';
@@ -83,7 +83,7 @@ export function copyJob(session: Session, given: CopyGiven): CopyCommonOptions {
     ...(removeSignatures !== undefined && { removeSignatures }),
     ...(signBy !== undefined && { signBy }),
     ...(signBySigstorePrivateKey !== undefined && { signBySigstorePrivateKey }),
-    ...(signPassphraseFile !== undefined && { signPassphrase: firstLine(signPassphraseFile) }),
+    ...(signPassphraseFile !== undefined && { signPassphrase: readPassphrase(signPassphraseFile) }),
     ...(policy !== undefined && !insecurePolicy && { policy }),
     ...(insecurePolicy && { insecurePolicy }),
     ...(registriesDir !== undefined && { registriesDir }),
@@ -109,15 +109,6 @@ function reporting(session: Session): Pick<CopyCommonOptions, 'onProgress' | 'on
       if (stage === 'stored') onProgress = progressPrinter(session, 1);
     },
   };
-}
-
-/** The first line of a file that holds a passphrase. */
-export function firstLine(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').split(/\r?\n/, 1)[0] ?? '';
-  } catch (error) {
-    throw new CommandError(`reading passphrase file "${path}": ${(error as Error).message}`);
-  }
 }
 
 /** The store of the engine, for names that mean it; nothing else pays for opening one. */

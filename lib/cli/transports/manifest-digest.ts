@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { CommandError } from '../errors.js';
+import { readInput } from '../files.js';
 import { verb } from '../verb.js';
 import { imageGlobalFlags } from './flags.js';
 
@@ -11,12 +11,7 @@ export const manifestDigest = verb({
   async run(session, args) {
     const [path] = args;
     if (path === undefined || args.length !== 1) throw new CommandError(`Usage: ${session.path} manifest`);
-    let manifest: Buffer;
-    try {
-      manifest = readFileSync(path);
-    } catch (error) {
-      throw new CommandError(`Error reading manifest from ${path}: ${(error as Error).message}`);
-    }
+    const manifest = readInput(path, `Error reading manifest from ${path}`);
     session.print(session.jobs().manifestDigest(manifest));
     return 0;
   },

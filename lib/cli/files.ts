@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { CommandError } from '../errors.js';
+import { CommandError } from './errors.js';
 
 const WORDS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or directory',
@@ -12,7 +12,7 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /** An error of the file system in the words of skopeo: `open /x: no such file or directory`. */
-export function explain(error: unknown): string {
+function explain(error: unknown): string {
   const { code = '', syscall = 'open', path, message } = error as NodeJS.ErrnoException;
   if (path === undefined && code !== 'EISDIR') return message;
   return `${syscall}${path === undefined ? '' : ` ${path}`}: ${WORDS[code] ?? message}`;
@@ -25,6 +25,11 @@ export function readInput(path: string, what: string): Buffer {
   } catch (error) {
     throw new CommandError(`${what}: ${explain(error)}`);
   }
+}
+
+/** The first line of a file that holds a passphrase. */
+export function readPassphrase(path: string): string {
+  return readInput(path, 'Error reading passphrase file').toString().split(/\r?\n/, 1)[0] ?? '';
 }
 
 /** Writes a file of the user; `what` begins the message of a failure. */
