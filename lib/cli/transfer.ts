@@ -151,7 +151,7 @@ export function pullPolicy(text: string): PullPolicy {
 }
 
 /** `USERNAME:PASSWORD`, taken apart. */
-export function credentials(text: string): { username: string; password: string } {
+function credentials(text: string): { username: string; password: string } {
   const colon = text.indexOf(':');
   if (colon < 1) throw new CommandError('credentials must be given as USERNAME:PASSWORD');
   return { username: text.slice(0, colon), password: text.slice(colon + 1) };

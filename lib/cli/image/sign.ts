@@ -1,13 +1,12 @@
 import { CommandError } from '../errors.js';
 import { atLeast } from '../arguments.js';
 import { flag } from '../flags.js';
+import { accessOptions, type AccessGiven } from '../transfer.js';
 import { storeFor } from '../transports/copy-options.js';
 import { verb } from '../verb.js';
 
-interface SignGiven {
+interface SignGiven extends Pick<AccessGiven, 'authfile' | 'certDir'> {
   all?: boolean;
-  authfile?: string;
-  certDir?: string;
   directory?: string;
   signBy?: string;
 }
@@ -22,14 +21,14 @@ export const sign = verb<SignGiven>({
     flag('-d, --directory <string>', 'Define an alternate directory to store signatures', 'string'),
     flag('--sign-by <string>', 'Name of the signing key', 'string'),
   ],
-  async run(session, args, { all, authfile, certDir, directory, signBy = '' }) {
+  async run(session, args, given) {
+    const { all, directory, signBy = '' } = given;
     atLeast(args, 1);
     if (signBy === '') throw new CommandError('please provide an identity');
     const options = {
       signBy,
       ...(all && { all }),
-      ...(authfile !== undefined && { authFile: authfile }),
-      ...(certDir !== undefined && { certDir }),
+      ...accessOptions(given),
       ...(directory !== undefined && { directory }),
       ...(await storeFor(session, args)),
     };

@@ -1,12 +1,29 @@
 import { atMost } from '../arguments.js';
 import { CommandError } from '../errors.js';
+import { flag, type Flag } from '../flags.js';
 import type { AuthFileOptions } from '../../registry/index.js';
 import type { LibraryRegistries } from '../library.js';
 
-/** Flags of `login` and `logout`, as they were given. */
+/** The flags that `login` and `logout` share, as they were given. */
 export interface AccountGiven {
   authfile?: string;
   compatAuthFile?: string;
+}
+
+/** The flags that `login` and `logout` share. */
+export function accountFlags(): Flag[] {
+  return [
+    flag(
+      '--authfile <string>',
+      'path of the authentication file. Use REGISTRY_AUTH_FILE environment variable to override',
+      'string',
+    ),
+    flag(
+      '--compat-auth-file <string>',
+      'path of a Docker-compatible config file to update instead',
+      'string',
+    ),
+  ];
 }
 
 /** Which file of credentials is meant. */

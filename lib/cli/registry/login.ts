@@ -4,8 +4,9 @@ import { flag } from '../flags.js';
 import type { LoginOptions } from '../../registry/index.js';
 import type { LibraryRegistries } from '../library.js';
 import { Prompt } from '../prompt.js';
+import { accessOptions } from '../transfer.js';
 import { verb, type Session } from '../verb.js';
-import { authFiles, keyOf, registryOf, type AccountGiven } from './account.js';
+import { accountFlags, authFiles, keyOf, registryOf, type AccountGiven } from './account.js';
 
 interface LoginGiven extends AccountGiven {
   certDir?: string;
@@ -21,17 +22,8 @@ interface LoginGiven extends AccountGiven {
 export const login = verb<LoginGiven>({
   usage: '[REGISTRY]',
   flags: [
-    flag(
-      '--authfile <string>',
-      'path of the authentication file. Use REGISTRY_AUTH_FILE environment variable to override',
-      'string',
-    ),
+    ...accountFlags(),
     flag('--cert-dir <string>', 'use certificates at the specified path to access the registry', 'string'),
-    flag(
-      '--compat-auth-file <string>',
-      'path of a Docker-compatible config file to update instead',
-      'string',
-    ),
     flag('--get-login', 'Return the current login user for the registry'),
     flag('-p, --password <string>', 'Password for registry', 'string'),
     flag('--password-stdin', 'Take the password from stdin'),
@@ -50,11 +42,7 @@ export const login = verb<LoginGiven>({
       session.print(known);
       return 0;
     }
-    const how = {
-      ...files,
-      ...(given.tlsVerify === undefined ? {} : { tlsVerify: given.tlsVerify }),
-      ...(given.certDir === undefined ? {} : { certDir: given.certDir }),
-    };
+    const how = { ...files, ...accessOptions(given) };
     const asked = (given.username ?? '') !== '' || (given.password ?? '') !== '' || given.passwordStdin;
     if (known !== undefined && !asked) {
       session.print(`Authenticating with existing credentials for ${key}`);

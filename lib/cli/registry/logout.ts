@@ -2,7 +2,7 @@ import { VainaError } from '../../errors.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
 import { verb } from '../verb.js';
-import { authFiles, keyOf, registryOf, type AccountGiven } from './account.js';
+import { accountFlags, authFiles, keyOf, registryOf, type AccountGiven } from './account.js';
 
 interface LogoutGiven extends AccountGiven {
   all?: boolean;
@@ -13,16 +13,7 @@ export const logout = verb<LogoutGiven>({
   usage: '[REGISTRY]',
   flags: [
     flag('-a, --all', 'Remove the cached credentials for all registries in the auth file'),
-    flag(
-      '--authfile <string>',
-      'path of the authentication file. Use REGISTRY_AUTH_FILE environment variable to override',
-      'string',
-    ),
-    flag(
-      '--compat-auth-file <string>',
-      'path of a Docker-compatible config file to update instead',
-      'string',
-    ),
+    ...accountFlags(),
   ],
   async run(session, args, given) {
     const library = session.jobs();

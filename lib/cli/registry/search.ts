@@ -4,17 +4,15 @@ import { flag } from '../flags.js';
 import { formatRows, headingsOf, wantsJson } from '../format.js';
 import type { SearchFilter, SearchResult } from '../../registry/index.js';
 import { json } from '../template.js';
+import { accessOptions, type AccessGiven } from '../transfer.js';
 import { verb } from '../verb.js';
 
-interface SearchGiven {
-  authfile?: string;
-  certDir?: string;
+interface SearchGiven extends Omit<AccessGiven, 'creds'> {
   compatible?: boolean;
   filter?: string[];
   format?: string;
   limit?: number;
   listTags?: boolean;
-  tlsVerify?: boolean;
   /** `--no-trunc` */
   trunc?: boolean;
 }
@@ -52,9 +50,7 @@ export const search = verb<SearchGiven>({
         ...(limit > 0 ? { limit } : {}),
         ...(listTags ? { listTags } : {}),
         ...(filters.length > 0 ? { filter } : {}),
-        ...(given.tlsVerify === undefined ? {} : { tlsVerify: given.tlsVerify }),
-        ...(given.authfile === undefined ? {} : { authFile: given.authfile }),
-        ...(given.certDir === undefined ? {} : { certDir: given.certDir }),
+        ...accessOptions(given),
         onFailure: (registry, error) =>
           session.err(
             `Warning: couldn't search registry "${registry}": ${error instanceof Error ? error.message : String(error)}\n`,

@@ -1,6 +1,6 @@
 import { VainaError } from '../../errors.js';
+import { formatOption, signingFlags, signingOptions, type SigningGiven } from '../copying.js';
 import { CommandError } from '../errors.js';
-import { readPassphrase } from '../files.js';
 import { flag, type Flag } from '../flags.js';
 import type { CopyCommonOptions, TransportOptions } from '../../transports/index.js';
 import { progressPrinter } from '../progress.js';
@@ -16,16 +16,12 @@ import {
 } from './flags.js';
 
 /** The flags that `copy` and `sync` share, as they were given. */
-export interface CopyGiven extends ImageGlobalGiven {
+export interface CopyGiven extends ImageGlobalGiven, SigningGiven {
   all?: boolean;
   format?: string;
   imageParallelCopies?: number;
   preserveDigests?: boolean;
   quiet?: boolean;
-  removeSignatures?: boolean;
-  signBy?: string;
-  signBySigstorePrivateKey?: string;
-  signPassphraseFile?: string;
 }
 
 /** The flags that `copy` and `sync` share. */
@@ -45,18 +41,7 @@ export function copyFlags(daemon: boolean): Flag[] {
     ),
     flag('--preserve-digests', 'Preserve digests of images and lists'),
     flag('-q, --quiet', 'Suppress output information when copying images'),
-    flag('--remove-signatures', 'Do not copy signatures from SOURCE images'),
-    flag(
-      '--sign-by <FINGERPRINT>',
-      'Sign the image using a GPG key with the specified FINGERPRINT',
-      'string',
-    ),
-    flag(
-      '--sign-by-sigstore-private-key <PATH>',
-      'Sign the image using a sigstore private key at PATH',
-      'string',
-    ),
-    flag('--sign-passphrase-file <PATH>', 'Read a passphrase for signing an image from PATH', 'string'),
+    ...signingFlags(),
     ...endFlags('src-', daemon, daemon),
     ...endFlags('dest-', daemon, daemon),
     ...retryFlags(),
@@ -66,24 +51,16 @@ export function copyFlags(daemon: boolean): Flag[] {
 
 /** What the library is told of them, but for the signal. */
 export function copyJob(session: Session, given: CopyGiven): CopyCommonOptions {
-  const { all, format, imageParallelCopies: concurrency, preserveDigests, quiet, removeSignatures } = given;
-  if (format !== undefined && format !== 'oci' && format !== 'v2s2') {
-    const why = format === 'v2s1' ? 'is no longer written' : 'must be one of oci or v2s2';
-    throw new CommandError(`unknown format "${format}": it ${why}`);
-  }
-  const { signBy, signBySigstorePrivateKey, signPassphraseFile, policy, insecurePolicy } = given;
+  const { all, imageParallelCopies: concurrency, preserveDigests, quiet, policy, insecurePolicy } = given;
   const registriesDir = given['registries.d'];
   return {
     ...jobOptions(given),
     ...overridden(given),
     ...(all && { multiArch: 'all' as const }),
-    ...(format !== undefined && { format }),
+    ...formatOption(given.format),
     ...(concurrency !== undefined && concurrency > 0 && { concurrency }),
     ...(preserveDigests !== undefined && { preserveDigests }),
-    ...(removeSignatures !== undefined && { removeSignatures }),
-    ...(signBy !== undefined && { signBy }),
-    ...(signBySigstorePrivateKey !== undefined && { signBySigstorePrivateKey }),
-    ...(signPassphraseFile !== undefined && { signPassphrase: readPassphrase(signPassphraseFile) }),
+    ...signingOptions(given),
     ...(policy !== undefined && !insecurePolicy && { policy }),
     ...(insecurePolicy && { insecurePolicy }),
     ...(registriesDir !== undefined && { registriesDir }),

@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { compressionOption } from '../copying.js';
 import { CommandError, UsageError } from '../errors.js';
 import { flag } from '../flags.js';
 import type { CopyImageOptions } from '../../transports/index.js';
@@ -65,7 +66,12 @@ export const copy = verb<CopyOneGiven>({
     const job: CopyImageOptions = {
       ...copyJob(session, given),
       ...multiArchOf(given),
-      ...compressionOf(given),
+      ...compressionOption({
+        compress: given.destCompress,
+        format: given.destCompressFormat,
+        level: given.destCompressLevel,
+        force: given.destForceCompressFormat,
+      }),
       ...(additionalTag && { additionalTags: additionalTag }),
       ...(destDecompress && { decompress: true }),
       ...(plain !== undefined && { acceptUncompressedLayers: plain }),
@@ -93,20 +99,4 @@ function multiArchOf({ all, multiArch }: CopyOneGiven): Pick<CopyImageOptions, '
     );
   }
   return { multiArch };
-}
-
-function compressionOf(given: CopyOneGiven): Pick<CopyImageOptions, 'compression'> {
-  const {
-    destCompress,
-    destCompressFormat: format,
-    destCompressLevel: level,
-    destForceCompressFormat: force,
-  } = given;
-  if (!destCompress && format === undefined && level === undefined && !force) return {};
-  const chosen = format ?? 'gzip';
-  if (chosen !== 'gzip' && chosen !== 'zstd')
-    throw new CommandError(`cannot find compressor for "${chosen}"`);
-  return {
-    compression: { format: chosen, ...(level !== undefined && { level }), ...(force && { force }) },
-  };
 }
