@@ -1,8 +1,13 @@
 import { Option } from 'commander';
 import { UsageError } from './errors.js';
+import { parseDuration } from './human.js';
 
-/** How the value of a flag is read. `list` takes each value whole, `slice` also splits it at commas. */
-export type FlagKind = 'bool' | 'string' | 'list' | 'slice' | 'int' | 'uint' | 'float' | readonly string[];
+/**
+ * How the value of a flag is read. `list` takes each value whole, `slice` also splits it at commas, `duration` gives
+ * milliseconds.
+ */
+export type FlagKind =
+  'bool' | 'string' | 'list' | 'slice' | 'int' | 'uint' | 'float' | 'duration' | readonly string[];
 
 /** A flag of a command. */
 export class Flag extends Option {
@@ -43,6 +48,8 @@ export function readValue(option: Flag, text: string, previous: unknown): unknow
       return readNumber(option, text, /^\d+$/, 'ParseUint');
     case 'float':
       return readNumber(option, text, /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i, 'ParseFloat');
+    case 'duration':
+      return readDuration(option, text);
     default:
       if (!kind.includes(text)) {
         throw invalid(option, text, `"${text}" is not a valid value.  Choose from: "${kind.join(', ')}"`);
@@ -65,6 +72,13 @@ function readNumber(option: Flag, text: string, form: RegExp, parser: string): n
     throw invalid(option, text, `strconv.${parser}: parsing "${text}": value out of range`);
   }
   return value;
+}
+
+function readDuration(option: Flag, text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds === undefined || milliseconds < 0)
+    throw invalid(option, text, `time: invalid duration ${JSON.stringify(text)}`);
+  return milliseconds;
 }
 
 function invalid(option: Flag, text: string, why: string): UsageError {

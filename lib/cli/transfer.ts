@@ -1,6 +1,5 @@
 import { CommandError } from './errors.js';
 import { flag, type Flag } from './flags.js';
-import { parseDuration } from './human.js';
 import type { ImageRegistryOptions, PullOptions, PullPolicy } from '../index.js';
 import { platformName } from './platform.js';
 import { progressPrinter } from './progress.js';
@@ -97,10 +96,11 @@ function platformOf({ arch, os, platform, variant }: TransferGiven): string | un
   return parts ?? platform;
 }
 
-/** The flag for failures that may pass, as they were given. */
+/** The flags for failures that may pass, as they were given. */
 export interface RetryGiven {
   retry?: number;
-  retryDelay?: string;
+  /** In milliseconds. */
+  retryDelay?: number;
 }
 
 /** The flags for failures that may pass. */
@@ -114,20 +114,13 @@ export function retryFlags(): Flag[] {
     flag(
       '--retry-delay <duration>',
       'delay before the first retry; it doubles with each (default 1s)',
-      'string',
+      'duration',
     ),
   ];
 }
 
 /** What the library is told of them. */
-export function retryOptions({
-  retry,
-  retryDelay: text,
-}: RetryGiven): Pick<PullOptions, 'retry' | 'retryDelay'> {
-  const retryDelay = text === undefined ? undefined : parseDuration(text);
-  if (text !== undefined && (retryDelay === undefined || retryDelay < 0)) {
-    throw new CommandError(`invalid argument "${text}" for "--retry-delay" flag: time: invalid duration`);
-  }
+export function retryOptions({ retry, retryDelay }: RetryGiven): Pick<PullOptions, 'retry' | 'retryDelay'> {
   return { ...(retry !== undefined && { retry }), ...(retryDelay !== undefined && { retryDelay }) };
 }
 

@@ -1,13 +1,13 @@
 import { noArguments } from '../arguments.js';
-import { CommandError, UsageError } from '../errors.js';
+import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
-import { parseDuration } from '../human.js';
 import type { Problem } from '../../index.js';
 import { verb, type Session } from '../verb.js';
 
 interface CheckFlags {
   force?: boolean;
-  max?: string;
+  /** In milliseconds. */
+  max?: number;
   quick?: boolean;
   repair?: boolean;
 }
@@ -17,19 +17,15 @@ export const check = verb<CheckFlags>({
   usage: '',
   flags: [
     flag('-f, --force', 'Remove inconsistent images and containers'),
-    flag('-m, --max <duration>', 'Maximum allowed age of unreferenced layers (default 0s)', 'string'),
+    flag('-m, --max <duration>', 'Maximum allowed age of unreferenced layers (default 0s)', 'duration'),
     flag('-q, --quick', 'Skip time-consuming checks. The default is to include time-consuming checks'),
     flag('-r, --repair', 'Repair what is inconsistent'),
   ],
   async run(session, args, given) {
     noArguments(session.path, args);
-    const maxAge = given.max === undefined ? undefined : parseDuration(given.max);
-    if (given.max !== undefined && maxAge === undefined)
-      throw new UsageError(
-        `invalid argument "${given.max}" for "-m, --max" flag: time: invalid duration "${given.max}"`,
-      );
+    const { max: maxAge, quick = false } = given;
     const engine = await session.engine();
-    const options = { quick: given.quick ?? false, ...(maxAge === undefined ? {} : { maxAge }) };
+    const options = { quick, ...(maxAge === undefined ? {} : { maxAge }) };
     if (!given.repair && !given.force) {
       const damage = await session.abortable((signal) => engine.check({ ...options, signal }));
       show(session, damage);

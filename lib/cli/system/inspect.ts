@@ -45,8 +45,7 @@ export function inspect(type: Type): Verb {
       }
       if (args.length === 0) throw new CommandError('no names or ids specified');
       if (type === 'all' && args.some(hasTransport)) return remote(session, args, given);
-      const foreign =
-        type === 'all' ? remoteFlagGiven(given as Readonly<Record<string, unknown>>) : undefined;
+      const foreign = type === 'all' ? remoteFlagGiven(given) : undefined;
       if (foreign !== undefined)
         throw new UsageError(`${foreign} is for an image with its transport, as in docker://NAME`);
       const found: object[] = [];

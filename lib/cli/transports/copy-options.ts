@@ -64,8 +64,8 @@ export function copyJob(session: Session, given: CopyGiven): CopyCommonOptions {
     ...(policy !== undefined && !insecurePolicy && { policy }),
     ...(insecurePolicy && { insecurePolicy }),
     ...(registriesDir !== undefined && { registriesDir }),
-    source: endOf('src', given as Readonly<Record<string, unknown>>),
-    destination: endOf('dest', given as Readonly<Record<string, unknown>>),
+    source: endOf('src', given),
+    destination: endOf('dest', given),
     ...(!quiet && reporting(session)),
   };
 }

@@ -12,7 +12,7 @@ export const deleteImage = verb<ImageGlobalGiven>({
     const [name] = args;
     if (name === undefined || args.length !== 1) throw new UsageError('exactly one argument expected');
     const options = {
-      ...endOf('', given as Readonly<Record<string, unknown>>),
+      ...endOf('', given),
       ...jobOptions(given),
       ...(await storeFor(session, args)),
     };

@@ -1,12 +1,12 @@
 import { CommandError } from '../errors.js';
 import { flag, type Flag } from '../flags.js';
-import { parseDuration } from '../human.js';
 import { platformName } from '../platform.js';
 import type { EndOptions } from '../../transports/index.js';
 
 /** skopeo's global flags, which may stand before or after the name of the command. */
 export interface ImageGlobalGiven {
-  commandTimeout?: string;
+  /** In milliseconds. */
+  commandTimeout?: number;
   debug?: boolean;
   insecurePolicy?: boolean;
   overrideArch?: string;
@@ -20,7 +20,7 @@ export interface ImageGlobalGiven {
 /** The flags of {@link ImageGlobalGiven}. */
 export function imageGlobalFlags(): Flag[] {
   return [
-    flag('--command-timeout <duration>', 'timeout for the command execution', 'string'),
+    flag('--command-timeout <duration>', 'timeout for the command execution', 'duration'),
     flag('--debug', 'print all that is known of an error'),
     flag('--insecure-policy', 'run the tool without any policy check'),
     flag(
@@ -46,13 +46,7 @@ export function imageGlobalFlags(): Flag[] {
 
 /** What the library is told of the global flags by every job. */
 export function jobOptions(given: ImageGlobalGiven): { timeoutMs?: number; tmpDir?: string } {
-  const { commandTimeout, tmpdir } = given;
-  const timeout = commandTimeout === undefined ? 0 : parseDuration(commandTimeout);
-  if (timeout === undefined || timeout < 0) {
-    throw new CommandError(
-      `invalid argument "${commandTimeout}" for "--command-timeout" flag: time: invalid duration`,
-    );
-  }
+  const { commandTimeout: timeout = 0, tmpdir } = given;
   return { ...(timeout > 0 && { timeoutMs: timeout }), ...(tmpdir !== undefined && { tmpDir: tmpdir }) };
 }
 
@@ -114,7 +108,7 @@ export function retryFlags(): Flag[] {
     flag(
       '--retry-delay <duration>',
       'delay before the first retry; it doubles with each (default 1s)',
-      'string',
+      'duration',
     ),
     flag(
       '--retry-times <int>',
@@ -125,7 +119,8 @@ export function retryFlags(): Flag[] {
 }
 
 /** What the library is told of one end. */
-export function endOf(prefix: '' | 'src' | 'dest', given: Readonly<Record<string, unknown>>): EndOptions {
+export function endOf(prefix: '' | 'src' | 'dest', flags: object): EndOptions {
+  const given = flags as Readonly<Record<string, unknown>>;
   const of = <T>(name: string): T | undefined => {
     const key = prefix === '' ? name : prefix + name.slice(0, 1).toUpperCase() + name.slice(1);
     return given[key] as T | undefined;
@@ -149,6 +144,7 @@ export function endOf(prefix: '' | 'src' | 'dest', given: Readonly<Record<string
   const [certDir, tlsVerify] = [of<string>('certDir'), of<boolean>('tlsVerify')];
   const [daemonHost, shared] = [of<string>('daemonHost'), of<string>('sharedBlobDir')];
   const times = given['retryTimes'] as number | undefined;
+  const retryDelay = given['retryDelay'] as number | undefined;
   return {
     ...(creds !== undefined && { credentials: credentials(creds) }),
     ...(username !== undefined && password !== undefined && { credentials: { username, password } }),
@@ -160,17 +156,8 @@ export function endOf(prefix: '' | 'src' | 'dest', given: Readonly<Record<string
     ...(daemonHost !== undefined && { daemonHost }),
     ...(shared !== undefined && { sharedBlobDirectory: shared }),
     ...(times !== undefined && { tries: times + 1 }),
-    ...delayOf(given['retryDelay'] as string | undefined),
+    ...(retryDelay !== undefined && { retryDelay }),
   };
-}
-
-function delayOf(text: string | undefined): { retryDelay?: number } {
-  if (text === undefined) return {};
-  const retryDelay = parseDuration(text);
-  if (retryDelay === undefined || retryDelay < 0) {
-    throw new CommandError(`invalid argument "${text}" for "--retry-delay" flag: time: invalid duration`);
-  }
-  return { retryDelay };
 }
 
 function credentials(text: string): { username: string; password: string } {

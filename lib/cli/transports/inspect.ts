@@ -37,7 +37,8 @@ export function remoteFlags(): Flag[] {
 }
 
 /** Whether a flag of {@link remoteFlags} was given: it says nothing about an object of the store. */
-export function remoteFlagGiven(given: Readonly<Record<string, unknown>>): string | undefined {
+export function remoteFlagGiven(flags: object): string | undefined {
+  const given = flags as Readonly<Record<string, unknown>>;
   const keys = remoteFlags().map((option) => [option.attributeName(), option.display] as const);
   return keys.find(
     ([key]) => key !== 'debug' && given[key] !== undefined && !(key === 'tags' && given[key] === true),
@@ -49,7 +50,7 @@ export async function inspectRemote(session: Session, name: string, given: Remot
   const { format, raw = false, config = false, tags = true } = given;
   if (raw && format !== undefined) throw new CommandError('raw output does not support format option');
   const options = {
-    ...endOf('', given as Readonly<Record<string, unknown>>),
+    ...endOf('', given),
     ...jobOptions(given),
     ...overridden(given),
     ...(await storeFor(session, [name])),

@@ -12,7 +12,7 @@ export const listTags = verb<ImageGlobalGiven>({
     const [name] = args;
     if (name === undefined || args.length !== 1)
       throw new UsageError('exactly one non-option argument expected');
-    const options = { ...endOf('', given as Readonly<Record<string, unknown>>), ...jobOptions(given) };
+    const options = { ...endOf('', given), ...jobOptions(given) };
     const { repository, tags } = await session.abortable((signal) =>
       session.jobs().listTags(name, { ...options, signal }),
     );
