@@ -23,7 +23,7 @@ export interface Host {
   /** Opens the engine; called once at most. */
   open(options: StoreOptions): Promise<Library>;
   /** What the library does without an engine. */
-  jobs(): LibraryJobs;
+  readonly jobs: LibraryJobs;
   /** Writes all of it, and only then returns. */
   write(fd: 1 | 2, data: string | Uint8Array): void;
   isTerminal(fd: 0 | 1 | 2): boolean;
@@ -44,7 +44,7 @@ export function processHost(): Host {
     env: process.env,
     now: () => new Date(),
     open,
-    jobs,
+    jobs: JOBS,
     write,
     isTerminal: (fd) => isatty(fd),
     stdin: () => process.stdin,
@@ -75,22 +75,18 @@ function library(): typeof import('../index.js') {
   return require('../index.js') as typeof import('../index.js');
 }
 
-function registry(): typeof import('../registry/index.js') {
-  return require('../registry/index.js') as typeof import('../registry/index.js');
-}
-
-function signature(): typeof import('../signature/index.js') {
-  return require('../signature/index.js') as typeof import('../signature/index.js');
-}
-
-function transports(): typeof import('../transports/index.js') {
-  return require('../transports/index.js') as typeof import('../transports/index.js');
-}
+const JOBS: LibraryJobs = {
+  get registries() {
+    return require('../registry/index.js') as typeof import('../registry/index.js');
+  },
+  get transports() {
+    return require('../transports/index.js') as typeof import('../transports/index.js');
+  },
+  get signatures() {
+    return require('../signature/index.js') as typeof import('../signature/index.js');
+  },
+};
 /* eslint-enable @typescript-eslint/no-require-imports */
-
-function jobs(): LibraryJobs {
-  return { ...registry(), ...transports(), ...signature() };
-}
 
 function setRaw(on: boolean): void {
   if (!process.stdin.isTTY) return;

@@ -101,19 +101,21 @@ export type Ended = Pick<ExitStatus, 'exitCode' | 'signal' | 'unknown'>;
 /** One entry of a log. */
 export type LogRow = Pick<LogEntry, 'time' | 'stream' | 'bytes' | 'partial'>;
 
-/** What the library can do of registries without a store. */
+/** What the library does without an engine. Each part is loaded when it is used first. */
+export interface LibraryJobs {
+  readonly registries: LibraryRegistries;
+  readonly transports: Pick<
+    typeof transports,
+    'copyImage' | 'inspectImage' | 'listTags' | 'deleteImage' | 'syncImages' | 'manifestDigest' | 'signImage'
+  >;
+  readonly signatures: Pick<
+    typeof signature,
+    'standaloneSign' | 'standaloneVerify' | 'generateSigstoreKey' | 'showTrust' | 'setTrust'
+  >;
+}
+
+/** What it can do of registries. */
 export type LibraryRegistries = Pick<
   typeof registry,
   'login' | 'logout' | 'logoutAll' | 'getLogin' | 'verifyLogin' | 'search' | 'searchRegistries'
 >;
-
-/** What the library does without an engine. */
-export type LibraryJobs = LibraryRegistries &
-  Pick<
-    typeof transports,
-    'copyImage' | 'inspectImage' | 'listTags' | 'deleteImage' | 'syncImages' | 'manifestDigest' | 'signImage'
-  > &
-  Pick<
-    typeof signature,
-    'standaloneSign' | 'standaloneVerify' | 'generateSigstoreKey' | 'showTrust' | 'setTrust'
-  >;

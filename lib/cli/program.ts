@@ -161,7 +161,7 @@ class Program {
       store,
       path: command.path,
       engine: () => (this.#engine ??= host.open(store)),
-      jobs: () => host.jobs(),
+      jobs: host.jobs,
       print: (line) => host.write(1, `${line}\n`),
       out: (text) => host.write(1, text),
       err: (text) => host.write(2, text),

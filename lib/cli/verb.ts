@@ -11,7 +11,7 @@ export interface Session {
   /** Opens the engine at the first call. */
   engine(): Promise<Library>;
   /** What the library does without an engine. */
-  jobs(): LibraryJobs;
+  readonly jobs: LibraryJobs;
   /** Writes a line to stdout. */
   print(line: string): void;
   /** Writes text to stdout as it is. */

@@ -33,7 +33,7 @@ export const sign = verb<SignGiven>({
       ...(await storeFor(session, args)),
     };
     for (const name of args)
-      await session.abortable((signal) => session.jobs().signImage(name, { ...options, signal }));
+      await session.abortable((signal) => session.jobs.transports.signImage(name, { ...options, signal }));
     return 0;
   },
 });

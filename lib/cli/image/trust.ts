@@ -49,7 +49,7 @@ export const show = verb<ShowGiven>({
     // As at podman, all is shown, whatever registry is named.
     atMost(args, 1);
     const { policypath, registrypath } = given;
-    const { text, rows } = await session.jobs().showTrust({
+    const { text, rows } = await session.jobs.signatures.showTrust({
       ...(policypath !== undefined && { policyPath: policypath }),
       ...(registrypath !== undefined && { registriesDir: registrypath }),
       onWarning: (message) => session.err(`Warning: ${message}\n`),
@@ -93,7 +93,7 @@ export const set = verb<SetGiven>({
       const choices = "'accept', 'reject', 'signedBy', 'sigstoreSigned'";
       throw new CommandError(`invalid choice: ${word} (choose from ${choices})`);
     }
-    await session.jobs().setTrust(scope, {
+    await session.jobs.signatures.setTrust(scope, {
       type,
       ...(pubkeysfile && { publicKeyFiles: pubkeysfile }),
       ...(policypath !== undefined && { policyPath: policypath }),

@@ -32,7 +32,7 @@ export const login = verb<LoginGiven>({
     flag('-v, --verbose', 'Write more detailed information to stdout'),
   ],
   async run(session, args, given) {
-    const library = session.jobs();
+    const library = session.jobs.registries;
     const registry = await registryOf(library, args);
     const key = keyOf(registry);
     const files = authFiles(given);

@@ -16,7 +16,7 @@ export const logout = verb<LogoutGiven>({
     ...accountFlags(),
   ],
   async run(session, args, given) {
-    const library = session.jobs();
+    const library = session.jobs.registries;
     const files = authFiles(given);
     if (given.all) {
       if (args.length > 0) throw new CommandError('--all takes no arguments');

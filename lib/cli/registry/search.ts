@@ -45,7 +45,7 @@ export const search = verb<SearchGiven>({
       throw new CommandError('filters are not applicable to list tags result');
     const filter = searchFilters(filters);
     const rows = await session.abortable((signal) =>
-      session.jobs().search(term, {
+      session.jobs.registries.search(term, {
         signal,
         ...(limit > 0 ? { limit } : {}),
         ...(listTags ? { listTags } : {}),

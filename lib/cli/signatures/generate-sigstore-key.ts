@@ -33,7 +33,7 @@ export const generateSigstoreKey = verb<GenerateGiven>({
       passphraseFile === undefined
         ? await askPassphrase(session, privatePath)
         : readPassphrase(passphraseFile);
-    const { privateKey, publicKey } = await session.jobs().generateSigstoreKey(passphrase);
+    const { privateKey, publicKey } = await session.jobs.signatures.generateSigstoreKey(passphrase);
     // Whoever made one of them meanwhile keeps it.
     const failed = 'Error writing private key to';
     writeOutput(privatePath, privateKey, `${failed} ${JSON.stringify(privatePath)}`, {

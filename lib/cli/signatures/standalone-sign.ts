@@ -34,7 +34,10 @@ export const standaloneSign = verb<SignGiven>({
     const secret = passphraseFile === undefined ? {} : { passphrase: readPassphrase(passphraseFile) };
     let signature: SimpleSignature | SigstoreSignature;
     try {
-      signature = await session.jobs().standaloneSign(manifest, reference, { fingerprint, ...secret });
+      signature = await session.jobs.signatures.standaloneSign(manifest, reference, {
+        fingerprint,
+        ...secret,
+      });
     } catch (error) {
       throw new CommandError(`Error creating signature: ${messageOf(error)}`);
     }

@@ -42,9 +42,12 @@ export const standaloneVerify = verb<VerifyGiven>({
         : { publicKeys: readInput(publicKeyFile, `Error reading public keys from ${publicKeyFile}`) };
     try {
       const fingerprints = keys === 'any' ? keys : keys.split(',');
-      const { digest } = await session
-        .jobs()
-        .standaloneVerify(manifest, reference, { fingerprints, ...publicKeys }, signature);
+      const { digest } = await session.jobs.signatures.standaloneVerify(
+        manifest,
+        reference,
+        { fingerprints, ...publicKeys },
+        signature,
+      );
       session.print(`Signature verified, digest ${digest}`);
       return 0;
     } catch (error) {

@@ -80,7 +80,7 @@ export const copy = verb<CopyOneGiven>({
     };
     try {
       const { digest } = await session.abortable((signal) =>
-        session.jobs().copyImage(from, to, { ...job, signal }),
+        session.jobs.transports.copyImage(from, to, { ...job, signal }),
       );
       if (given.digestfile !== undefined) writeFileSync(given.digestfile, digest);
     } catch (error) {

@@ -16,7 +16,7 @@ export const deleteImage = verb<ImageGlobalGiven>({
       ...jobOptions(given),
       ...(await storeFor(session, args)),
     };
-    await session.abortable((signal) => session.jobs().deleteImage(name, { ...options, signal }));
+    await session.abortable((signal) => session.jobs.transports.deleteImage(name, { ...options, signal }));
     return 0;
   },
 });

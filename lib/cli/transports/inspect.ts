@@ -57,17 +57,17 @@ export async function inspectRemote(session: Session, name: string, given: Remot
     tags,
     onWarning: (message: string) => session.err(`Warning: ${message}\n`),
   };
-  const jobs = session.jobs();
+  const { transports } = session.jobs;
   if (raw) {
     session.out(
-      await session.abortable((signal) => jobs.inspectImage(name, { ...options, signal, raw, config })),
+      await session.abortable((signal) => transports.inspectImage(name, { ...options, signal, raw, config })),
     );
     return 0;
   }
   const told = await session.abortable<object>((signal) =>
     config
-      ? jobs.inspectImage(name, { ...options, signal, config: true })
-      : jobs.inspectImage(name, { ...options, signal }),
+      ? transports.inspectImage(name, { ...options, signal, config: true })
+      : transports.inspectImage(name, { ...options, signal }),
   );
   // A name that is empty is left out, as at skopeo.
   const shown = Object.fromEntries(

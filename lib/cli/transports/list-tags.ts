@@ -14,7 +14,7 @@ export const listTags = verb<ImageGlobalGiven>({
       throw new UsageError('exactly one non-option argument expected');
     const options = { ...endOf('', given), ...jobOptions(given) };
     const { repository, tags } = await session.abortable((signal) =>
-      session.jobs().listTags(name, { ...options, signal }),
+      session.jobs.transports.listTags(name, { ...options, signal }),
     );
     session.print(json({ ...(repository !== undefined && { Repository: repository }), Tags: tags }, 4));
     return 0;

@@ -12,7 +12,7 @@ export const manifestDigest = verb({
     const [path] = args;
     if (path === undefined || args.length !== 1) throw new CommandError(`Usage: ${session.path} manifest`);
     const manifest = readInput(path, `Error reading manifest from ${path}`);
-    session.print(session.jobs().manifestDigest(manifest));
+    session.print(session.jobs.transports.manifestDigest(manifest));
     return 0;
   },
 });

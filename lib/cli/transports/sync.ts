@@ -57,10 +57,10 @@ export const sync = verb<SyncGiven>({
       onImage: (event: SyncEvent) => logImage(session, event, dryRun ?? false),
       onWarning: (message: string) => log(session, 'warning', message),
     };
-    const jobs = session.jobs();
+    const { transports } = session.jobs;
     const { images, failed, sources } = await session
       .abortable((signal) =>
-        jobs.syncImages(
+        transports.syncImages(
           { transport: src, place: source },
           { transport: dest, place: destination },
           { ...job, signal },

@@ -90,7 +90,7 @@ export class World {
         this.opened = options;
         return this.#library();
       },
-      jobs: () => this.#jobs(),
+      jobs: this.#jobs(),
       write: (fd, data) => {
         const text = Buffer.from(data as Uint8Array).toString();
         if (fd === 1) this.out += text;
@@ -127,19 +127,23 @@ export class World {
         return this.told[name] as never;
       };
     return {
-      ...this.#registries(),
-      copyImage: job('copyImage'),
-      inspectImage: job('inspectImage'),
-      listTags: job('listTags'),
-      deleteImage: job('deleteImage'),
-      syncImages: job('syncImages'),
-      manifestDigest: (manifest) => `sha256:${manifest.length}`,
-      standaloneSign: job('standaloneSign'),
-      standaloneVerify: job('standaloneVerify'),
-      generateSigstoreKey: job('generateSigstoreKey'),
-      signImage: job('signImage'),
-      showTrust: job('showTrust'),
-      setTrust: job('setTrust'),
+      registries: this.#registries(),
+      transports: {
+        copyImage: job('copyImage'),
+        inspectImage: job('inspectImage'),
+        listTags: job('listTags'),
+        deleteImage: job('deleteImage'),
+        syncImages: job('syncImages'),
+        manifestDigest: (manifest) => `sha256:${manifest.length}`,
+        signImage: job('signImage'),
+      },
+      signatures: {
+        standaloneSign: job('standaloneSign'),
+        standaloneVerify: job('standaloneVerify'),
+        generateSigstoreKey: job('generateSigstoreKey'),
+        showTrust: job('showTrust'),
+        setTrust: job('setTrust'),
+      },
     };
   }
 
