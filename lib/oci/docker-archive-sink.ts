@@ -16,12 +16,12 @@ import type {
   TransferOptions,
 } from './types.js';
 
-/** Several images in one archive: each by a sink of its own, one after another, then {@link ArchiveWriter.finish}. */
+/** Several images in one docker-archive: each by a sink of its own, one after another, then {@link ArchiveWriter.finish}. */
 export interface ArchiveWriter {
   /**
    * A sink for one more image. Nothing can be seen before {@link ArchiveWriter.finish}.
    *
-   * @param names - full references for a docker-archive, reference names for an OCI layout
+   * @param names - full references
    */
   sink(names?: readonly string[]): ImageSink;
   /** Writes what ends the archive, and gives a file its name. */
@@ -40,7 +40,7 @@ export interface ArchiveWriter {
  * `ERR_PERMISSION`, `ERR_NO_SPACE`, `ERR_IO`
  */
 export function dockerArchiveSink(target: string | Writable, names: readonly string[] = []): ImageSink {
-  return new DockerArchive(target).only(names);
+  return new DockerArchive(target).sink(names, true);
 }
 
 /** Writes several images to one docker-archive; see {@link dockerArchiveSink}. Layers that they share are in it once. */
@@ -76,14 +76,9 @@ class DockerArchive implements ArchiveWriter {
     this.file = new ArchiveFile(target, { mode: 0o444, replace: false });
   }
 
-  sink(names: readonly string[] = []): ImageSink {
-    return new DockerArchiveSink(this, checkNames(names));
-  }
-
-  only(names: readonly string[]): ImageSink {
-    const sink = new DockerArchiveSink(this, checkNames(names));
-    sink.last = this;
-    return sink;
+  /** @param only - whether the archive ends with this image. Default false */
+  sink(names: readonly string[] = [], only = false): ImageSink {
+    return new DockerArchiveSink(this, checkNames(names), only);
   }
 
   async finish(): Promise<void> {
@@ -160,14 +155,14 @@ class DockerArchive implements ArchiveWriter {
 class DockerArchiveSink implements ImageSink {
   readonly name: string;
   readonly takes: SinkTakes;
-  /** The archive, where this is its only image. */
-  last: ArchiveWriter | undefined;
   readonly #archive: DockerArchive;
   readonly #names: readonly string[];
+  readonly #only: boolean;
 
-  constructor(archive: DockerArchive, names: readonly string[]) {
+  constructor(archive: DockerArchive, names: readonly string[], only: boolean) {
     this.#archive = archive;
     this.#names = names;
+    this.#only = only;
     this.name = names[0] === undefined ? archive.name : `${archive.name}:${names[0]}`;
     this.takes = archive.takes;
   }
@@ -193,11 +188,11 @@ class DockerArchiveSink implements ImageSink {
     if (only === undefined || others.length > 0)
       throw new VainaError('ERR_UNSUPPORTED', `${this.name} takes one image at a time`);
     await this.#archive.add(only, this.#names);
-    await this.last?.finish();
+    if (this.#only) await this.#archive.finish();
   }
 
   async close(): Promise<void> {
-    await this.last?.close();
+    if (this.#only) await this.#archive.close();
   }
 }
 

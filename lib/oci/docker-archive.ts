@@ -59,19 +59,6 @@ export async function openDockerArchive(
   }
 }
 
-/** The names of each image of a docker-archive, in its order. */
-export async function dockerArchiveNames(
-  input: string | Readable,
-  options: SpoolOptions = {},
-): Promise<(readonly string[])[]> {
-  const tree = await TarTree.open(input, options);
-  try {
-    return (await readEntries(tree)).map(({ names }) => names);
-  } finally {
-    await tree.close();
-  }
-}
-
 function pickEntry(entries: readonly Entry[], name: string | undefined, place: string): Entry {
   const [first, second] = entries;
   if (name === undefined) {

@@ -9,7 +9,7 @@ import { fileFailure } from './failure.js';
 import { arrayAt, asObject, malformed, member, optionalMap, parseObject, readString } from './guards.js';
 import { MAX_DESCRIPTORS, MAX_MANIFEST_BYTES } from './limits.js';
 import { MEDIA } from './mediatypes.js';
-import { INDEX_FILE, LAYOUT_FILE, REF_NAME, type LayoutOptions } from './oci-layout.js';
+import { INDEX_FILE, LAYOUT_FILE, LAYOUT_TEXT, REF_NAME, type LayoutOptions } from './oci-layout.js';
 import { Staging } from './staging.js';
 import type {
   BlobRole,
@@ -121,7 +121,7 @@ class LayoutSink implements ImageSink {
       }
       const index = addEntry(await readIndex(this.#path), image.top, this.#ref);
       await layout.write(INDEX_FILE, Buffer.from(JSON.stringify(index)));
-      await layout.write(LAYOUT_FILE, Buffer.from('{"imageLayoutVersion": "1.0.0"}'));
+      await layout.write(LAYOUT_FILE, Buffer.from(LAYOUT_TEXT));
       for (const [digest, size] of this.#staged) await this.#place(blobs, digest, size);
       // Without its index a layout is none: the index comes last.
       if (!(await isFile(join(this.#path, LAYOUT_FILE)))) await layout.move(LAYOUT_FILE, LAYOUT_FILE);

@@ -1,10 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
-import { VainaError } from '../errors.js';
-import type { JsonObject } from '../util/strict-json.js';
 import { algorithmOf, hexOf } from './digest.js';
-import type { ArchiveWriter } from './docker-archive-sink.js';
 import { addEntry, allManifests, checkRefName, layoutTakes, type LayoutSinkOptions } from './layout-sink.js';
-import { INDEX_FILE, LAYOUT_FILE, openLayoutImage } from './oci-layout.js';
+import { INDEX_FILE, LAYOUT_FILE, LAYOUT_TEXT, openLayoutImage } from './oci-layout.js';
 import type { SpoolOptions } from './spool.js';
 import { TarTree } from './tar-tree.js';
 import { ArchiveFile, isStream } from './tar-writer.js';
@@ -55,105 +52,52 @@ export function ociArchiveSink(
   name?: string,
   options: OciArchiveOptions = {},
 ): ImageSink {
-  return new OciArchive(target, options).only(name);
-}
-
-/** Writes several images to one oci-archive; see {@link ociArchiveSink}. */
-export function ociArchiveWriter(target: string | Writable, options: OciArchiveOptions = {}): ArchiveWriter {
-  return new OciArchive(target, options);
-}
-
-class OciArchive implements ArchiveWriter {
-  readonly name: string;
-  readonly takes: SinkTakes;
-  readonly file: ArchiveFile;
-  /** Blobs that are in the archive. */
-  readonly blobs = new Set<Digest>();
-  #index: JsonObject = { schemaVersion: 2, manifests: [] };
-
-  constructor(target: string | Writable, options: OciArchiveOptions) {
-    this.name = typeof target === 'string' ? `oci-archive:${target}` : 'oci-archive';
-    this.takes = { ...layoutTakes(options), serial: isStream(target) };
-    this.file = new ArchiveFile(target, { mode: 0o644, replace: true });
-  }
-
-  sink(names: readonly string[] = []): ImageSink {
-    return new OciArchiveSink(
-      this,
-      names.map((name) => checkRefName(name)),
-    );
-  }
-
-  only(name: string | undefined): ImageSink {
-    const sink = new OciArchiveSink(this, [checkRefName(name)]);
-    sink.last = this;
-    return sink;
-  }
-
-  async put(descriptor: Descriptor, content: Readable, signal?: AbortSignal): Promise<void> {
-    await this.file.file(pathOf(descriptor.digest), content, descriptor.size, signal);
-    this.blobs.add(descriptor.digest);
-  }
-
-  async add(image: CommittedImage, names: readonly (string | undefined)[]): Promise<void> {
-    for (const { bytes, digest } of allManifests(image)) {
-      if (this.blobs.has(digest)) continue;
-      await this.file.file(pathOf(digest), bytes);
-      this.blobs.add(digest);
-    }
-    for (const name of names.length === 0 ? [undefined] : names)
-      this.#index = addEntry(this.#index, image.top, name);
-  }
-
-  async finish(): Promise<void> {
-    await this.file.file(INDEX_FILE, Buffer.from(JSON.stringify(this.#index)));
-    await this.file.file(LAYOUT_FILE, Buffer.from('{"imageLayoutVersion": "1.0.0"}'));
-    await this.file.finish();
-  }
-
-  async close(): Promise<void> {
-    await this.file.close();
-  }
+  return new OciArchiveSink(target, checkRefName(name), options);
 }
 
 class OciArchiveSink implements ImageSink {
   readonly name: string;
   readonly takes: SinkTakes;
-  /** The archive, where this is its only image. */
-  last: ArchiveWriter | undefined;
-  readonly #archive: OciArchive;
-  readonly #names: readonly (string | undefined)[];
+  readonly #file: ArchiveFile;
+  readonly #ref: string | undefined;
+  /** Blobs that are in the archive. */
+  readonly #blobs = new Set<Digest>();
 
-  constructor(archive: OciArchive, names: readonly (string | undefined)[]) {
-    this.#archive = archive;
-    this.#names = names;
-    this.name = names[0] === undefined ? archive.name : `${archive.name}:${names[0]}`;
-    this.takes = archive.takes;
+  constructor(target: string | Writable, ref: string | undefined, options: OciArchiveOptions) {
+    const place = typeof target === 'string' ? `oci-archive:${target}` : 'oci-archive';
+    this.name = ref === undefined ? place : `${place}:${ref}`;
+    this.takes = { ...layoutTakes(options), serial: isStream(target) };
+    this.#file = new ArchiveFile(target, { mode: 0o644, replace: true });
+    this.#ref = ref;
   }
 
   async hasBlob({ digest }: Descriptor): Promise<boolean> {
-    await this.#archive.file.begin();
-    return this.#archive.blobs.has(digest);
+    await this.#file.begin();
+    return this.#blobs.has(digest);
   }
 
   async putBlob(
-    descriptor: Descriptor,
+    { digest, size }: Descriptor,
     content: Readable,
     _about: BlobRole,
     options: TransferOptions = {},
   ): Promise<void> {
-    await this.#archive.put(descriptor, content, options.signal);
+    await this.#file.file(pathOf(digest), content, size, options.signal);
+    this.#blobs.add(digest);
   }
 
   async commit(image: CommittedImage): Promise<void> {
-    if (image.signatures.size > 0)
-      throw new VainaError('ERR_UNSUPPORTED', `${this.name} has no place for signatures`);
-    await this.#archive.add(image, this.#names);
-    await this.last?.finish();
+    for (const { bytes, digest } of allManifests(image)) {
+      if (!this.#blobs.has(digest)) await this.#file.file(pathOf(digest), bytes);
+    }
+    const index = addEntry({ schemaVersion: 2, manifests: [] }, image.top, this.#ref);
+    await this.#file.file(INDEX_FILE, Buffer.from(JSON.stringify(index)));
+    await this.#file.file(LAYOUT_FILE, Buffer.from(LAYOUT_TEXT));
+    await this.#file.finish();
   }
 
   async close(): Promise<void> {
-    await this.last?.close();
+    await this.#file.close();
   }
 }
 

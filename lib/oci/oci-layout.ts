@@ -13,6 +13,8 @@ import type { Descriptor, Digest, ImageSource, RawManifest } from './types.js';
 
 /** The file that makes a directory an image layout. */
 export const LAYOUT_FILE = 'oci-layout';
+/** What that file holds in a layout that is written here. */
+export const LAYOUT_TEXT = '{"imageLayoutVersion": "1.0.0"}';
 /** The file that names the images of a layout. */
 export const INDEX_FILE = 'index.json';
 /** The annotation that names an image in a layout (image-spec, annotations.md). */
@@ -83,16 +85,6 @@ export async function openLayoutTree(tree: Tree): Promise<ArchivedImage[]> {
     byDigest.set(entry.digest, image);
   }
   return [...byDigest.values()].map(({ entry, names }) => ({ names, source: source(entry) }));
-}
-
-/** The reference names of a layout's images as they are written there; undefined for one without a name. */
-export async function layoutNames(path: string): Promise<(string | undefined)[]> {
-  const tree = await DirectoryTree.open(path);
-  try {
-    return (await readLayout(tree)).entries.map(({ annotations }) => annotations?.[REF_NAME]);
-  } finally {
-    await tree.close();
-  }
 }
 
 /** `index.json`, and those of its descriptors that name an image or index. */
