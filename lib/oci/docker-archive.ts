@@ -5,10 +5,11 @@ import { parseStrictJson } from '../util/strict-json.js';
 import type { ArchivedImage } from './archive.js';
 import { detectCompression, MAGIC_BYTES, type Compression } from './compression.js';
 import { parseImageConfig } from './config.js';
+import { rawOf } from './convert.js';
 import { digestOf, finishDigest } from './digest.js';
 import { arrayAt, asObject, malformed, optionalStrings, stringAt } from './guards.js';
 import { MAX_CONFIG_BYTES, MAX_DESCRIPTORS, MAX_LAYERS, MAX_MANIFEST_BYTES } from './limits.js';
-import { MEDIA } from './mediatypes.js';
+import { LAYER_TYPES, MEDIA } from './mediatypes.js';
 import {
   formatReference,
   parseReference,
@@ -23,11 +24,7 @@ import type { Descriptor, Digest, ImageSource, Manifest, RawManifest } from './t
 
 const MANIFEST_FILE = 'manifest.json';
 
-const LAYER_TYPES: Partial<Record<Compression, string>> = {
-  none: MEDIA.ociLayer,
-  gzip: MEDIA.ociLayerGzip,
-  zstd: MEDIA.ociLayerZstd,
-};
+const TYPES: Partial<Record<Compression, string>> = LAYER_TYPES.oci;
 
 /**
  * One image of a docker-archive, as `docker save` and `podman save` write it.
@@ -172,15 +169,14 @@ class DockerArchiveSource implements ImageSource {
     const described: Descriptor[] = [];
     for (const [i, layer] of layers.entries()) described.push(await this.#layer(layer, diffIds[i] as Digest));
     const manifest: Manifest = { schemaVersion: 2, mediaType: MEDIA.ociManifest, config, layers: described };
-    const body = Buffer.from(JSON.stringify(manifest));
-    return { bytes: body, mediaType: MEDIA.ociManifest, digest: digestOf(body) };
+    return rawOf(manifest, MEDIA.ociManifest);
   }
 
   async #layer(path: string, diffId: Digest): Promise<Descriptor> {
     const size = await this.#tree.size(path);
     if (size === undefined) throw missing(this.#tree, path);
     const compression = detectCompression(await readHead(await this.#tree.stream(path)));
-    const mediaType = LAYER_TYPES[compression];
+    const mediaType = TYPES[compression];
     if (mediaType === undefined) {
       throw new VainaError('ERR_UNSUPPORTED', `${this.name}: ${path} is compressed with ${compression}`);
     }

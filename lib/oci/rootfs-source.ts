@@ -12,9 +12,10 @@ import {
   peekCompression,
   type Compression,
 } from './compression.js';
+import { rawOf } from './convert.js';
 import { digestOf, finishDigest } from './digest.js';
 import { fileFailure } from './failure.js';
-import { MEDIA } from './mediatypes.js';
+import { LAYER_TYPES, MEDIA } from './mediatypes.js';
 import { hostPlatform, normalizePlatform } from './platform.js';
 import { spool, type SpoolOptions } from './spool.js';
 import type {
@@ -67,11 +68,7 @@ export function rootfsSource(input: string | Readable, options: RootfsOptions = 
   }));
 }
 
-const LAYER_TYPES: Partial<Record<Compression, string>> = {
-  none: MEDIA.ociLayer,
-  gzip: MEDIA.ociLayerGzip,
-  zstd: MEDIA.ociLayerZstd,
-};
+const TYPES: Partial<Record<Compression, string>> = LAYER_TYPES.oci;
 
 interface Prepared {
   file: FileHandle;
@@ -124,7 +121,7 @@ class RootfsSource implements ImageSource {
     };
     const { file, compression } = await openLayer(this.#input, this.name, spooling);
     try {
-      const mediaType = LAYER_TYPES[compression];
+      const mediaType = TYPES[compression];
       if (mediaType === undefined) {
         throw new VainaError('ERR_UNSUPPORTED', `${this.name} is compressed with ${compression}`, {
           hint: 'compress it with gzip or zstd, or not at all',
@@ -149,8 +146,7 @@ class RootfsSource implements ImageSource {
         config: descriptor,
         layers: [layer],
       };
-      const bytes = Buffer.from(JSON.stringify(manifest));
-      const raw = { bytes, mediaType: MEDIA.ociManifest, digest: digestOf(bytes) };
+      const raw = rawOf(manifest, MEDIA.ociManifest);
       return { file, layer, config: { descriptor, bytes: config }, raw };
     } catch (error) {
       await file.close();

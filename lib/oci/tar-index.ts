@@ -5,6 +5,7 @@ import { VainaError } from '../errors.js';
 import { readRange } from '../util/read-range.js';
 import { quote } from '../util/text.js';
 import { MAX_ARCHIVE_ENTRIES } from './limits.js';
+import { BLOCK } from './tar-header.js';
 
 /** Where a member of a tar file is, or where its link leads. */
 export type TarMember = { kind: 'file'; offset: number; size: number } | { kind: 'link'; target: string };
@@ -16,7 +17,6 @@ type Header = DeclaredHeader & {
   pax: Readonly<Record<string, string>> | null;
 };
 
-const BLOCK = 512;
 const MAX_NAME = 4096;
 
 /**

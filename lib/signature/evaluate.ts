@@ -1,12 +1,13 @@
 import type { KeyObject } from 'node:crypto';
 import { VainaError, type ErrorCode } from '../errors.js';
 import { verifyBytes } from '../oci/digest.js';
+import { MAX_SIGNATURE_BYTES } from '../oci/limits.js';
 import type { Reference } from '../oci/reference.js';
 import type { Digest, Signature } from '../oci/types.js';
 import { readNamedFile } from './files.js';
 import { withKeyring } from './gpg.js';
 import { DEFAULT_IDENTITY, identityMatches, type SignedIdentity } from './identity.js';
-import { MAX_SIGNATURE_BYTES, MAX_SIGNATURES } from './limits.js';
+import { MAX_SIGNATURES } from './limits.js';
 import { checkPolicy, requirementsFor, type Policy } from './policy.js';
 import type { PolicyRequirement, SignedByRequirement, SigstoreSignedRequirement } from './requirements.js';
 import { readPublicKey } from './public-key.js';

@@ -5,11 +5,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { VainaError } from '../errors.js';
 import { algorithmOf, hexOf, parseDigest } from '../oci/digest.js';
 import { fileFailure } from '../oci/failure.js';
+import { MAX_SIGNATURE_BYTES } from '../oci/limits.js';
 import { formatReference, parseReference, type Reference } from '../oci/reference.js';
 import type { Digest, TransferOptions } from '../oci/types.js';
 import { quote } from '../util/text.js';
 import { homeOf, readSmallFile } from './files.js';
-import { MAX_SIGNATURE_BYTES, MAX_SIGNATURES } from './limits.js';
+import { MAX_SIGNATURES } from './limits.js';
 import { checkOptions } from './options.js';
 import { readRegistriesD, storageOf, type RegistriesDOptions } from './registries-d.js';
 

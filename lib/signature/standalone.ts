@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto';
 import { VainaError } from '../errors.js';
+import { MAX_SIGNATURE_BYTES } from '../oci/limits.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import type { Digest } from '../oci/types.js';
 import { quote } from '../util/text.js';
 import { verifyWithOwnKeys, withKeyring, type GpgOptions, type Keyring } from './gpg.js';
-import { MAX_SIGNATURE_BYTES } from './limits.js';
 import { checkOptions, GPG } from './options.js';
 import { readPublicKey } from './public-key.js';
 import { signSigstore, verifySigstore, type SigstoreSignature } from './sigstore.js';

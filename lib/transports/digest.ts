@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { VainaError } from '../errors.js';
-import { finishDigest, type DigestAlgorithm } from '../oci/digest.js';
+import { digestOf, type DigestAlgorithm } from '../oci/digest.js';
 
 /**
  * The digest that a manifest is known by: of its bytes as they are. Of one in Docker's schema 1 with its signatures, which
@@ -14,7 +13,7 @@ export function manifestDigest(manifest: Uint8Array, algorithm: DigestAlgorithm 
   if (isSigned(manifest)) {
     throw new VainaError('ERR_UNSUPPORTED', "the manifest is in Docker's schema 1 with signatures");
   }
-  return finishDigest(createHash(algorithm).update(manifest), algorithm);
+  return digestOf(manifest, algorithm);
 }
 
 function isSigned(manifest: Uint8Array): boolean {

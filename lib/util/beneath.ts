@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 
 /** Linux: a descriptor that names a file without opening it. Node has no name for it. */
-const O_PATH = 0o10000000;
+export const O_PATH = 0o10000000;
 
 const ANCHOR = constants.O_DIRECTORY | constants.O_NOFOLLOW;
 

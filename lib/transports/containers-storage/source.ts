@@ -1,12 +1,13 @@
 import { Readable } from 'node:stream';
 import { join } from 'node:path';
 import { VainaError } from '../../errors.js';
+import { rawOf } from '../../oci/convert.js';
 import { digestOf, isDigest } from '../../oci/digest.js';
 import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES } from '../../oci/limits.js';
 import { parseManifest } from '../../oci/manifest.js';
 import { MEDIA } from '../../oci/mediatypes.js';
 import { parseReference, type Reference } from '../../oci/reference.js';
-import type { Descriptor, Digest, ImageSource, Manifest, RawManifest, Signature } from '../../oci/types.js';
+import type { Descriptor, Digest, ImageSource, RawManifest, Signature } from '../../oci/types.js';
 import { formatImageName, type ImageName } from '../name.js';
 import {
   chainOf,
@@ -151,9 +152,7 @@ class ContainersStorageSource implements ImageSource {
       }
       return { mediaType: type, digest: diffId, size };
     });
-    const plain: Manifest = { ...manifest, layers };
-    const bytes = Buffer.from(JSON.stringify(plain));
-    return { bytes, mediaType, digest: digestOf(bytes) };
+    return rawOf({ ...manifest, layers }, mediaType);
   }
 
   async #named(digest: Digest): Promise<RawManifest> {

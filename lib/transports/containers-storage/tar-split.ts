@@ -5,10 +5,9 @@ import { createInterface } from 'node:readline';
 import { VainaError } from '../../errors.js';
 import { decompressor, peekCompression } from '../../oci/compression.js';
 import { fileFailure } from '../../oci/failure.js';
+import { O_PATH } from '../../util/beneath.js';
 import { quote } from '../../util/text.js';
 
-/** Linux: a descriptor that names a file without opening it. Node has no name for it. */
-const O_PATH = 0o10000000;
 /** Bytes that are given out at once. */
 const CHUNK = 256 * 1024;
 const FILE = 1;
