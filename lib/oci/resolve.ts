@@ -1,10 +1,13 @@
 import { VainaError } from '../errors.js';
+import { readAll } from '../util/read-all.js';
+import { parseImageConfig } from './config.js';
 import { verifyBytes } from './digest.js';
-import { MAX_INDEX_DEPTH } from './limits.js';
+import { MAX_CONFIG_BYTES, MAX_INDEX_DEPTH } from './limits.js';
 import { parseManifest, type ParsedManifest } from './manifest.js';
 import { isIndexType, isManifestType } from './mediatypes.js';
 import { formatPlatform, matchPlatform } from './platform.js';
 import type {
+  CommittedManifest,
   Descriptor,
   Digest,
   ImageSource,
@@ -135,4 +138,23 @@ export async function fetchEntry(
     );
   }
   return { raw: { bytes, mediaType: parsed.mediaType, digest: entry.digest }, parsed };
+}
+
+/**
+ * The configuration that a manifest names, verified and parsed.
+ *
+ * @throws VainaError `ERR_INVALID_IMAGE`, `ERR_DIGEST_MISMATCH`; what the source throws
+ */
+export async function fetchConfig(
+  source: ImageSource,
+  descriptor: Descriptor,
+  options: TransferOptions = {},
+): Promise<NonNullable<CommittedManifest['config']>> {
+  const where = `image configuration ${descriptor.digest}`;
+  const tooLarge = (): VainaError =>
+    new VainaError('ERR_INVALID_IMAGE', `${where} is larger than ${MAX_CONFIG_BYTES} bytes`);
+  if (descriptor.size > MAX_CONFIG_BYTES) throw tooLarge();
+  const bytes = await readAll(await source.blob(descriptor, options), MAX_CONFIG_BYTES, tooLarge);
+  verifyBytes(bytes, descriptor, where);
+  return { descriptor, bytes, parsed: parseImageConfig(bytes, where) };
 }

@@ -1,10 +1,7 @@
 import { VainaError } from '../errors.js';
-import { readAll } from '../util/read-all.js';
 import { quote } from '../util/text.js';
-import { parseImageConfig } from './config.js';
 import type { CopyOptions } from './copy-options.js';
-import { verifyBytes } from './digest.js';
-import { MAX_CONFIG_BYTES, MAX_COPY_BYTES, MAX_IMAGES, MAX_INDEX_DEPTH } from './limits.js';
+import { MAX_COPY_BYTES, MAX_IMAGES, MAX_INDEX_DEPTH } from './limits.js';
 import {
   isConfigType,
   isForeignLayerType,
@@ -14,7 +11,7 @@ import {
 } from './mediatypes.js';
 import type { Ends, MoveOptions } from './move.js';
 import { formatPlatform, hostPlatform, normalizePlatform, platformRuns } from './platform.js';
-import { fetchEntry, fetchTop, resolveManifest, type FetchedManifest } from './resolve.js';
+import { fetchConfig, fetchEntry, fetchTop, resolveManifest, type FetchedManifest } from './resolve.js';
 import { onSide, sideFailure } from './sides.js';
 import type {
   CommittedManifest,
@@ -154,7 +151,8 @@ class Surveyor {
       this.#images.set(raw.digest, { raw, manifest });
       return;
     }
-    const config = await this.#readConfig(manifest.config);
+    const config = await fetchConfig(this.#source, manifest.config, this.#move);
+    this.#add(config.bytes);
     checkAgreement(manifest, config.parsed);
     if (wanted) checkPlatform(config.parsed, wanted);
     this.#images.set(raw.digest, { raw, manifest, config });
@@ -172,17 +170,6 @@ class Surveyor {
     if (removeSignatures) return;
     const found = await signatures();
     if (found.length > 0) this.#signatures.set(raw.digest, found);
-  }
-
-  async #readConfig(descriptor: Descriptor): Promise<NonNullable<CommittedManifest['config']>> {
-    const where = `image configuration ${descriptor.digest}`;
-    const tooLarge = (): VainaError =>
-      new VainaError('ERR_INVALID_IMAGE', `${where} is larger than ${MAX_CONFIG_BYTES} bytes`);
-    if (descriptor.size > MAX_CONFIG_BYTES) throw tooLarge();
-    const bytes = await readAll(await this.#source.blob(descriptor, this.#move), MAX_CONFIG_BYTES, tooLarge);
-    verifyBytes(bytes, descriptor, where);
-    this.#add(bytes);
-    return { descriptor, bytes, parsed: parseImageConfig(bytes, where) };
   }
 
   #count(raw: RawManifest): void {

@@ -1,10 +1,7 @@
 import { VainaError } from '../errors.js';
-import { parseImageConfig } from '../oci/config.js';
-import { verifyBytes } from '../oci/digest.js';
-import { MAX_CONFIG_BYTES } from '../oci/limits.js';
 import { isConfigType } from '../oci/mediatypes.js';
 import { repositoryOf } from '../oci/reference.js';
-import { resolveManifest, type ResolvedManifest } from '../oci/resolve.js';
+import { fetchConfig, resolveManifest, type ResolvedManifest } from '../oci/resolve.js';
 import type {
   Descriptor,
   HistoryEntry,
@@ -13,7 +10,6 @@ import type {
   Platform,
   Signature,
 } from '../oci/types.js';
-import { readAll } from '../util/read-all.js';
 import { endOptions } from './check-options.js';
 import { parseImageName, type ImageName } from './name.js';
 import { openSource } from './open.js';
@@ -217,13 +213,7 @@ async function readConfig(
       `${source.name} is not a container image but an artifact of type ${manifest.artifactType ?? config.mediaType}`,
     );
   }
-  const where = `image configuration ${config.digest}`;
-  const tooLarge = (): VainaError =>
-    new VainaError('ERR_INVALID_IMAGE', `${where} is larger than ${MAX_CONFIG_BYTES} bytes`);
-  if (config.size > MAX_CONFIG_BYTES) throw tooLarge();
-  const bytes = await readAll(await source.blob(config, move), MAX_CONFIG_BYTES, tooLarge);
-  verifyBytes(bytes, config, where);
-  return { bytes, parsed: parseImageConfig(bytes, where) };
+  return fetchConfig(source, config, move);
 }
 
 async function askTags(
