@@ -6,7 +6,7 @@ import { VainaError } from '../errors.js';
 import { DIR_FILES, DIR_VERSION } from './dir-source.js';
 import { fileFailure } from './failure.js';
 import { signatureToBytes } from './signature-blob.js';
-import { Staging, STAGING_PREFIX } from './staging.js';
+import { exclusively, Staging, STAGING_PREFIX } from './staging.js';
 import type { BlobRole, CommittedImage, Descriptor, ImageSink, SinkTakes, TransferOptions } from './types.js';
 
 /**
@@ -63,7 +63,7 @@ class DirSink implements ImageSink {
     }
     await this.#put(DIR_FILES.manifest, top.bytes, options);
     const staging = await this.#begin();
-    await staging.exclusively(options.signal, async () => {
+    await exclusively(this.#path, options.signal, async () => {
       await this.#empty();
       for (const file of this.#staged) await staging.move(file, file);
       await staging.keep();

@@ -10,7 +10,7 @@ import { arrayAt, asObject, malformed, member, optionalMap, parseObject, readStr
 import { MAX_DESCRIPTORS, MAX_MANIFEST_BYTES } from './limits.js';
 import { MEDIA } from './mediatypes.js';
 import { INDEX_FILE, LAYOUT_FILE, LAYOUT_TEXT, REF_NAME, type LayoutOptions } from './oci-layout.js';
-import { Staging } from './staging.js';
+import { exclusively, Staging } from './staging.js';
 import type {
   BlobRole,
   CommittedImage,
@@ -114,7 +114,7 @@ class LayoutSink implements ImageSink {
       await blobs.write(hexOf(digest), bytes, options.signal);
       this.#staged.set(digest, bytes.length);
     }
-    await layout.exclusively(options.signal, async () => {
+    await exclusively(this.#path, options.signal, async () => {
       for (const descriptor of this.#relied.values()) {
         if (await this.#isThere(blobs, descriptor)) continue;
         throw new VainaError('ERR_IO', `${this.name}: the blob ${descriptor.digest} was removed meanwhile`);

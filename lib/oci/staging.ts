@@ -94,28 +94,6 @@ export class Staging {
     }
   }
 
-  /** Runs work that nobody else may do at this directory at the same time. */
-  async exclusively<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    let lock;
-    try {
-      lock = await flock(this.target, signal);
-    } catch (error) {
-      signal?.throwIfAborted();
-      if ((error as NodeJS.ErrnoException).syscall?.startsWith('spawn') === true) {
-        throw new VainaError('ERR_HOST_UNSUPPORTED', `${this.target} cannot be locked without flock(1)`, {
-          hint: 'install util-linux',
-          cause: error,
-        });
-      }
-      throw fileFailure(error, this.target);
-    }
-    try {
-      return await work();
-    } finally {
-      await lock.close();
-    }
-  }
-
   /** All is as it should be: what was moved stays. */
   async keep(): Promise<void> {
     this.#moved.length = 0;
@@ -137,6 +115,36 @@ export class Staging {
     }
     // Only as far as they are empty: somebody else may have begun to use them.
     for (const path of made) await rmdir(path).catch(() => undefined);
+  }
+}
+
+/**
+ * Runs work that nobody else may do at a directory at the same time.
+ *
+ * @throws VainaError `ERR_HOST_UNSUPPORTED` without flock(1); what opening the directory and the work throw
+ */
+export async function exclusively<T>(
+  directory: string,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  let lock;
+  try {
+    lock = await flock(directory, signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if ((error as NodeJS.ErrnoException).syscall?.startsWith('spawn') === true) {
+      throw new VainaError('ERR_HOST_UNSUPPORTED', `${directory} cannot be locked without flock(1)`, {
+        hint: 'install util-linux',
+        cause: error,
+      });
+    }
+    throw fileFailure(error, directory);
+  }
+  try {
+    return await work();
+  } finally {
+    await lock.close();
   }
 }
 

@@ -26,7 +26,7 @@ export async function deleteImage(name: string, options: DeleteImageOptions = {}
         return void (await deleteManifest(parsed.reference, registryOptions(end, signal)));
       }
       case 'oci': {
-        return deleteFromLayout(parsed.path, parsed.name, end.sharedBlobDirectory !== undefined);
+        return deleteFromLayout(parsed.path, parsed.name, end.sharedBlobDirectory !== undefined, signal);
       }
       case 'vaina':
         if (options.store) return options.store.remove(parsed.image);

@@ -1,52 +1,56 @@
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { VainaError } from '../errors.js';
 import { algorithmOf, hexOf } from '../oci/digest.js';
 import { fileFailure } from '../oci/failure.js';
 import { MAX_MANIFEST_BYTES } from '../oci/limits.js';
 import { parseManifest } from '../oci/manifest.js';
 import { isIndexType, isManifestType, MEDIA } from '../oci/mediatypes.js';
+import { INDEX_FILE, REF_NAME } from '../oci/oci-layout.js';
+import { exclusively } from '../oci/staging.js';
 import { DirectoryTree, readSmall } from '../oci/tree.js';
 import type { Descriptor, Digest, Index } from '../oci/types.js';
-
-const INDEX = 'index.json';
-const REF_NAME = 'org.opencontainers.image.ref.name';
+import { replaceFile } from '../util/replace-file.js';
 
 /**
  * Takes an image out of an OCI layout: its entry in `index.json`, then the blobs that no other entry leads to. When it
- * is cut short, blobs are left over, never a name without its image.
+ * is cut short, blobs are left over, never a name without its image. What is written to the layout meanwhile waits.
  *
  * @param name - the reference name; without it, the only image
  * @param shared - the blobs are in a directory that other layouts use: they stay
- * @throws VainaError `ERR_NO_SUCH_IMAGE`, `ERR_AMBIGUOUS_ID`, `ERR_NO_SUCH_PATH`, `ERR_INVALID_IMAGE`, `ERR_PERMISSION`
+ * @throws VainaError `ERR_NO_SUCH_IMAGE`, `ERR_AMBIGUOUS_ID`, `ERR_NO_SUCH_PATH`, `ERR_INVALID_IMAGE`, `ERR_PERMISSION`,
+ * `ERR_HOST_UNSUPPORTED` without flock(1); the reason of the signal
  */
 export async function deleteFromLayout(
   path: string,
   name: string | undefined,
   shared: boolean,
+  signal?: AbortSignal,
 ): Promise<void> {
   const tree = await DirectoryTree.open(path);
   try {
-    const parsed = parseManifest(
-      await readSmall(tree, INDEX, MAX_MANIFEST_BYTES),
-      MEDIA.ociIndex,
-      `${path}/${INDEX}`,
-    );
-    if (parsed.kind !== 'index')
-      throw new VainaError('ERR_INVALID_IMAGE', `${path}/${INDEX} is no index`, { path });
-    const { index } = parsed;
-    const found = choose(index, name, path);
-    const left: Index = { ...index, manifests: index.manifests.filter((entry) => entry !== found) };
-    const needed = new Set<Digest>();
-    if (!shared) for (const entry of left.manifests) await collect(tree, entry, needed);
-    const gone = new Set<Digest>();
-    if (!shared) await collect(tree, found, gone);
-    await replaceIndex(path, left);
-    for (const digest of gone) if (!needed.has(digest)) await removeBlob(path, digest);
+    await exclusively(path, signal, () => remove(tree, name, shared));
   } finally {
     await tree.close();
   }
+}
+
+async function remove(tree: DirectoryTree, name: string | undefined, shared: boolean): Promise<void> {
+  const path = tree.name;
+  const file = `${path}/${INDEX_FILE}`;
+  const parsed = parseManifest(await readSmall(tree, INDEX_FILE, MAX_MANIFEST_BYTES), MEDIA.ociIndex, file);
+  if (parsed.kind !== 'index') throw new VainaError('ERR_INVALID_IMAGE', `${file} is no index`, { path });
+  const { index } = parsed;
+  const found = choose(index, name, path);
+  const left: Index = { ...index, manifests: index.manifests.filter((entry) => entry !== found) };
+  const needed = new Set<Digest>();
+  if (!shared) for (const entry of left.manifests) await collect(tree, entry, needed);
+  const gone = new Set<Digest>();
+  if (!shared) await collect(tree, found, gone);
+  await replaceFile(file, async () => JSON.stringify(left), 0o644).catch((error: unknown) => {
+    throw fileFailure(error, path);
+  });
+  for (const digest of gone) if (!needed.has(digest)) await removeBlob(path, digest);
 }
 
 function choose(index: Index, name: string | undefined, path: string): Descriptor {
@@ -83,22 +87,6 @@ async function collect(tree: DirectoryTree, entry: Descriptor, into: Set<Digest>
   const below =
     parsed.kind === 'index' ? parsed.index.manifests : [parsed.manifest.config, ...parsed.manifest.layers];
   for (const one of below) await collect(tree, one, into);
-}
-
-async function replaceIndex(path: string, index: Index): Promise<void> {
-  const temporary = `${path}/.${INDEX}.${randomBytes(6).toString('hex')}`;
-  let file: FileHandle | undefined;
-  try {
-    file = await open(temporary, 'wx', 0o644);
-    await file.writeFile(JSON.stringify(index));
-    await file.sync();
-    await file.close();
-    await rename(temporary, `${path}/${INDEX}`);
-  } catch (error) {
-    await file?.close().catch(() => undefined);
-    await unlink(temporary).catch(() => undefined);
-    throw fileFailure(error, path);
-  }
 }
 
 /** Removes a blob by descriptors of the directories above it, so that no link in the layout leads elsewhere. */
