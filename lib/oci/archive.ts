@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
-import { openDockerTree } from './docker-archive.js';
+import { findNamed, openDockerTree } from './docker-archive.js';
 import { fileFailure } from './failure.js';
 import { isLayout, openLayoutTree } from './oci-layout.js';
-import { formatReference, referenceCandidates } from './reference.js';
+import { pickImage } from './pick.js';
 import type { SpoolOptions } from './spool.js';
 import { TarTree } from './tar-tree.js';
 import { DirectoryTree, type Tree } from './tree.js';
@@ -71,17 +71,7 @@ export async function openArchive(
  * @throws VainaError `ERR_NO_SUCH_IMAGE`, `ERR_AMBIGUOUS_ID` when there are several and no name was given
  */
 export function findArchived(images: ImageArchive, name?: string): ArchivedImage {
-  const [first, second] = images.images;
-  if (name === undefined) {
-    if (first === undefined) throw new VainaError('ERR_NO_SUCH_IMAGE', 'the archive holds no image');
-    if (second !== undefined)
-      throw new VainaError('ERR_AMBIGUOUS_ID', 'the archive holds several images: name one');
-    return first;
-  }
-  const wanted = referenceCandidates(name).map(formatReference);
-  const found = images.images.find(({ names }) => names.some((has) => wanted.includes(has)));
-  if (found) return found;
-  throw new VainaError('ERR_NO_SUCH_IMAGE', `the archive holds no image ${name}`, { subject: name });
+  return pickImage(images.images, name, 'the archive', (wanted) => findNamed(images.images, wanted));
 }
 
 function archive(format: ImageArchive['format'], tree: Tree, images: ArchivedImage[]): ImageArchive {

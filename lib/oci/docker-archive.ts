@@ -10,6 +10,7 @@ import { digestOf, finishDigest } from './digest.js';
 import { arrayAt, asObject, malformed, optionalStrings, stringAt } from './guards.js';
 import { MAX_CONFIG_BYTES, MAX_DESCRIPTORS, MAX_LAYERS, MAX_MANIFEST_BYTES } from './limits.js';
 import { LAYER_TYPES, MEDIA } from './mediatypes.js';
+import { pickImage } from './pick.js';
 import {
   formatReference,
   parseReference,
@@ -43,7 +44,7 @@ export async function openDockerArchive(
   const tree = await TarTree.open(input, options);
   try {
     const entries = await readEntries(tree);
-    const entry = pickEntry(entries, name, tree.name);
+    const entry = pickImage(entries, name, tree.name, (wanted) => findNamed(entries, wanted));
     const title = `docker-archive:${tree.name}${name === undefined ? '' : `:${name}`}`;
     const named = name !== undefined && !name.startsWith('@') ? name : entry.names[0];
     return new DockerArchiveSource(tree, entry, {
@@ -56,21 +57,13 @@ export async function openDockerArchive(
   }
 }
 
-function pickEntry(entries: readonly Entry[], name: string | undefined, place: string): Entry {
-  const [first, second] = entries;
-  if (name === undefined) {
-    if (first === undefined) throw new VainaError('ERR_NO_SUCH_IMAGE', `${place} holds no image`);
-    if (second === undefined) return first;
-    throw new VainaError('ERR_AMBIGUOUS_ID', `${place} holds several images: name one`);
-  }
-  const at = /^@([0-9]{1,9})$/.exec(name)?.[1];
-  const wanted = at === undefined ? referenceCandidates(name).map(formatReference) : [];
-  const found =
-    at === undefined
-      ? entries.find(({ names }) => names.some((has) => wanted.includes(has)))
-      : entries[Number(at)];
-  if (found) return found;
-  throw new VainaError('ERR_NO_SUCH_IMAGE', `${place} holds no image ${name}`, { subject: name });
+/** The first of some images that has a name, as the archive has it or short. */
+export function findNamed<T extends { names: readonly string[] }>(
+  images: readonly T[],
+  name: string,
+): T | undefined {
+  const wanted = referenceCandidates(name).map(formatReference);
+  return images.find(({ names }) => names.some((has) => wanted.includes(has)));
 }
 
 /** One element of `manifest.json`. */

@@ -7,6 +7,7 @@ import { malformed, parseObject, stringAt } from './guards.js';
 import { MAX_MANIFEST_BYTES } from './limits.js';
 import { parseManifest } from './manifest.js';
 import { isIndexType, isManifestType, MEDIA } from './mediatypes.js';
+import { pickImage } from './pick.js';
 import { formatReference, isShortName, parseReference, withDefaultTag } from './reference.js';
 import { DirectoryTree, readSmall, type Tree } from './tree.js';
 import type { Descriptor, Digest, ImageSource, RawManifest } from './types.js';
@@ -61,7 +62,12 @@ export async function openLayoutImage(
   const { top, entries } = await readLayout(tree);
   const title = name === undefined ? place : `${place}:${name}`;
   if (name === undefined && isOneIndex(entries)) return new LayoutSource(title, tree, blobs, top);
-  const entry = pickEntry(entries, name, tree.name);
+  const entry = pickImage(entries, name, tree.name, (wanted) =>
+    entries.find(
+      ({ digest, annotations }) =>
+        NAME_ANNOTATIONS.some((key) => annotations?.[key] === wanted) || wanted === `@${digest}`,
+    ),
+  );
   return new LayoutSource(title, tree, blobs, entry);
 }
 
@@ -108,25 +114,6 @@ async function readLayout(tree: Tree): Promise<{ top: RawManifest; entries: Desc
 function isOneIndex(entries: readonly Descriptor[]): boolean {
   const nameless = entries.every((entry) => nameOf(entry) === undefined);
   return entries.length > 1 && nameless && entries.every(({ platform }) => platform !== undefined);
-}
-
-function pickEntry(entries: readonly Descriptor[], name: string | undefined, place: string): Descriptor {
-  const [first, second] = entries;
-  if (name === undefined) {
-    if (first === undefined) throw new VainaError('ERR_NO_SUCH_IMAGE', `${place} holds no image`);
-    if (second === undefined) return first;
-    throw new VainaError('ERR_AMBIGUOUS_ID', `${place} holds several images: name one`);
-  }
-  const at = /^@([0-9]{1,9})$/.exec(name)?.[1];
-  const found =
-    at !== undefined
-      ? entries[Number(at)]
-      : entries.find(
-          ({ digest, annotations }) =>
-            NAME_ANNOTATIONS.some((key) => annotations?.[key] === name) || name === `@${digest}`,
-        );
-  if (found) return found;
-  throw new VainaError('ERR_NO_SUCH_IMAGE', `${place} holds no image ${name}`, { subject: name });
 }
 
 /** Closes what was opened, and passes the error on. */
