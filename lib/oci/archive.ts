@@ -1,10 +1,9 @@
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
-import { findNamed, openDockerTree } from './docker-archive.js';
+import { openDockerTree } from './docker-archive.js';
 import { fileFailure } from './failure.js';
 import { isLayout, openLayoutTree } from './oci-layout.js';
-import { pickImage } from './pick.js';
 import type { SpoolOptions } from './spool.js';
 import { TarTree } from './tar-tree.js';
 import { DirectoryTree, type Tree } from './tree.js';
@@ -62,16 +61,6 @@ export async function openArchive(
     await tree.close();
     throw error;
   }
-}
-
-/**
- * The image of an archive that has a name.
- *
- * @param name - as the archive has it, or short; without it, the only image
- * @throws VainaError `ERR_NO_SUCH_IMAGE`, `ERR_AMBIGUOUS_ID` when there are several and no name was given
- */
-export function findArchived(images: ImageArchive, name?: string): ArchivedImage {
-  return pickImage(images.images, name, 'the archive', (wanted) => findNamed(images.images, wanted));
 }
 
 function archive(format: ImageArchive['format'], tree: Tree, images: ArchivedImage[]): ImageArchive {

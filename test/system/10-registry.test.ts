@@ -2,12 +2,13 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { openArchive, findArchived } from '../../lib/oci/archive.js';
+import { openArchive } from '../../lib/oci/archive.js';
 import { hexOf } from '../../lib/oci/digest.js';
 import { MEDIA } from '../../lib/oci/mediatypes.js';
 import type { Descriptor } from '../../lib/oci/types.js';
 import type { RegistryOptions } from '../../lib/registry/options.js';
 import { registrySource } from '../../lib/registry/source.js';
+import { findArchived } from '../support/archived.js';
 import {
   blobsOf,
   dockerArchiveEntries,

@@ -14,16 +14,12 @@ import { tmpdir } from 'node:os';
 import { PassThrough, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import {
-  findArchived,
-  openArchive,
-  type ArchivedImage,
-  type ImageArchive,
-} from '../../../lib/oci/archive.js';
+import { openArchive, type ArchivedImage, type ImageArchive } from '../../../lib/oci/archive.js';
 import { copy } from '../../../lib/oci/copy.js';
 import { digestOf, hexOf } from '../../../lib/oci/digest.js';
 import { MEDIA } from '../../../lib/oci/mediatypes.js';
 import { ociArchiveSink } from '../../../lib/oci/oci-archive.js';
+import { findArchived } from '../../support/archived.js';
 import {
   blobsOf,
   dockerArchiveEntries,
