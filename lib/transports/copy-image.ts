@@ -7,6 +7,7 @@ import { checkOptions } from './check-options.js';
 import { parseImageName, type ImageName } from './name.js';
 import { openSink, openSource } from './open.js';
 import {
+  transportOptions,
   wantedPlatform,
   withinTime,
   type EndOptions,
@@ -128,13 +129,8 @@ export async function copyNamed(
 ): Promise<CopyResult> {
   const trust = await trustOf(from, to, options);
   return withinTime(options, async (signal) => {
-    const { store, storageLock, tmpDir, additionalTags, acceptUncompressedLayers, onStage } = options;
-    const both = {
-      ...(store && { store }),
-      ...(storageLock && { storageLock }),
-      ...(tmpDir !== undefined && { tmpDir }),
-      ...(signal && { signal }),
-    };
+    const { store, additionalTags, acceptUncompressedLayers, onStage } = options;
+    const both = transportOptions(options, signal);
     const source = await openSource(from, {
       ...(await signatureStorage(from, options.registriesDir, options.source)),
       ...options.source,

@@ -16,6 +16,7 @@ import { openSource } from './open.js';
 import {
   platformOf,
   registryOptions,
+  transportOptions,
   withinTime,
   type EndOptions,
   type PlatformOptions,
@@ -141,16 +142,10 @@ export async function inspectImage(
   const platform = platformOf(options);
   return withinTime(options, async (signal) => {
     const move = signal ? { signal } : {};
-    const { store, storageLock, tmpDir } = options;
-    const transport = {
-      ...(store && { store }),
-      ...(storageLock && { storageLock }),
-      ...(tmpDir !== undefined && { tmpDir }),
-    };
     const asked = askTags(parsed, options, end, signal);
     // Whoever fails first is reported; the other must not be an unhandled rejection.
     asked.catch(() => undefined);
-    const source = await openSource(parsed, { ...end, ...transport, ...move, asPulled: true });
+    const source = await openSource(parsed, { ...end, ...transportOptions(options, signal), asPulled: true });
     try {
       if (options.raw && !options.config) return (await source.manifest(undefined, move)).bytes;
       const image = await resolveManifest(source, platform, move).catch((error: unknown) => {

@@ -2,7 +2,13 @@ import { VainaError } from '../errors.js';
 import { parseReference, repositoryOf } from '../oci/reference.js';
 import { endOptions } from './check-options.js';
 import { parseImageName } from './name.js';
-import { registryOptions, withinTime, type EndOptions, type TransportOptions } from './options.js';
+import {
+  registryOptions,
+  transportOptions,
+  withinTime,
+  type EndOptions,
+  type TransportOptions,
+} from './options.js';
 import { listTags as ask } from '../registry/list.js';
 import { openArchive } from '../oci/archive.js';
 
@@ -38,11 +44,7 @@ export async function listTags(name: string, options: ListTagsOptions = {}): Pro
       return { repository: repositoryOf(parsed.reference), tags };
     }
     if (parsed.transport === 'docker-archive') {
-      const { tmpDir } = options;
-      const archive = await openArchive(parsed.path, {
-        ...(tmpDir !== undefined && { tmpDir }),
-        ...(signal && { signal }),
-      });
+      const archive = await openArchive(parsed.path, transportOptions(options, signal));
       try {
         if (archive.format !== 'docker-archive') {
           throw new VainaError('ERR_INVALID_IMAGE', `${parsed.path} is no docker-archive`, {

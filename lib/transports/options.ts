@@ -44,6 +44,19 @@ export function registryOptions(
   return { ...registryOptionsIn(end), ...(signal && { signal }) };
 }
 
+/** What opening a source or a sink is to know of the options of a job. */
+export function transportOptions(
+  { store, storageLock, tmpDir }: TransportOptions,
+  signal?: AbortSignal,
+): Omit<TransportOptions, 'timeoutMs'> {
+  return {
+    ...(store && { store }),
+    ...(storageLock && { storageLock }),
+    ...(tmpDir !== undefined && { tmpDir }),
+    ...(signal && { signal }),
+  };
+}
+
 /** The platform that was asked for, or undefined. */
 export function wantedPlatform({ platform }: PlatformOptions): Platform | undefined {
   return platform === undefined ? undefined : parsePlatformName(platform);

@@ -9,7 +9,7 @@ import { signSimple } from '../signature/simple.js';
 import { endOptions } from './check-options.js';
 import { formatImageName, parseImageName, referenceOf, type ImageName } from './name.js';
 import { openSource } from './open.js';
-import { withinTime, type EndOptions, type TransportOptions } from './options.js';
+import { transportOptions, withinTime, type EndOptions, type TransportOptions } from './options.js';
 
 /** Options of {@link signImage}. */
 export interface SignImageOptions extends EndOptions, TransportOptions {
@@ -47,7 +47,7 @@ export async function signImage(name: string, options: SignImageOptions): Promis
   const end = endOptions('signImage', options);
   const parsed = parseImageName(name);
   if (options.signBy === undefined) throw new VainaError('ERR_INVALID_OPTION', 'signBy: no key was given');
-  const { all = false, directory, registriesDir, store, storageLock, tmpDir } = options;
+  const { all = false, directory, registriesDir } = options;
   if (directory !== undefined) await requireDirectory(directory);
   const lookaside = createLookaside({
     ...(directory !== undefined && { directory }),
@@ -55,13 +55,7 @@ export async function signImage(name: string, options: SignImageOptions): Promis
     ...(end.env && { env: end.env }),
   });
   return withinTime(options, async (signal) => {
-    const source = await openSource(parsed, {
-      ...end,
-      ...(store && { store }),
-      ...(storageLock && { storageLock }),
-      ...(tmpDir !== undefined && { tmpDir }),
-      ...(signal && { signal }),
-    });
+    const source = await openSource(parsed, { ...end, ...transportOptions(options, signal) });
     try {
       const reference = signedName(parsed, source, options);
       const made: MadeSignature[] = [];
