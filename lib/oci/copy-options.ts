@@ -30,13 +30,13 @@ export interface CopyOptions extends TransferOptions {
   /** Format of manifests and indexes at the destination. Default: the source's, where the destination takes it. */
   format?: 'oci' | 'v2s2';
   /**
-   * How layers are to be compressed that are not compressed so. `level`: from 1, to 9 for gzip (default 6) and to 19
-   * for zstd (default 3). A blob that the destination has already stays as it is unless `force` is set.
+   * How layers are to be compressed that are not compressed so. A layer that the destination has already stays as it is
+   * there unless `force` is set. Default: as they come, where the destination takes it.
    */
   compression?: {
     /** What layers are compressed with. */
     format: 'gzip' | 'zstd';
-    /** 1 to 9 for gzip, to 19 for zstd. Default: the library's own, 6 and 3. */
+    /** From 1, to 9 for gzip (default 6) and to 19 for zstd (default 3). */
     level?: number;
     /** Move also what the destination has in another form. Default false. */
     force?: boolean;

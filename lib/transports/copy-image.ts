@@ -2,7 +2,7 @@ import { VainaError } from '../errors.js';
 import { copy } from '../oci/copy.js';
 import type { CopyOptions } from '../oci/copy-options.js';
 import { formatReference, type Reference } from '../oci/reference.js';
-import type { CommittedImage, ImageSink, ProgressEvent } from '../oci/types.js';
+import type { CommittedImage, ImageSink } from '../oci/types.js';
 import { checkOptions } from './check-options.js';
 import { parseImageName, type ImageName } from './name.js';
 import { openSink, openSource } from './open.js';
@@ -22,7 +22,15 @@ import { trustOf, type TrustOptions } from './trust.js';
 export type CopyStage = 'signatures' | 'manifest' | 'stored';
 
 /** What {@link copyImage} and {@link syncImages} share. */
-export interface CopyCommonOptions extends TransportOptions, PlatformOptions, TrustOptions {
+export interface CopyCommonOptions
+  extends
+    TransportOptions,
+    PlatformOptions,
+    TrustOptions,
+    Pick<
+      CopyOptions,
+      'format' | 'compression' | 'decompress' | 'preserveDigests' | 'concurrency' | 'onProgress'
+    > {
   /** The same as `multiArch: 'all'`. Default false. */
   all?: boolean;
   /**
@@ -30,28 +38,6 @@ export interface CopyCommonOptions extends TransportOptions, PlatformOptions, Tr
    * the index alone (`index-only`). Default `system`.
    */
   multiArch?: 'system' | 'all' | 'index-only';
-  /** Format of the manifests at the destination. Default: that of the source, where the destination takes it. */
-  format?: 'oci' | 'v2s2';
-  /**
-   * How layers are to be compressed that are not compressed so: `level` from 1, to 9 for gzip and to 20 for zstd; with
-   * `force` also what the destination has already. Default: as they come, where the destination takes it.
-   */
-  compression?: {
-    /** What they are compressed with. */
-    format: 'gzip' | 'zstd';
-    /** How much work that may be. */
-    level?: number;
-    /** Also where the destination has the layer in another form. Default false. */
-    force?: boolean;
-  };
-  /** Write layers uncompressed. Default false. */
-  decompress?: boolean;
-  /** Fail with `ERR_UNSUPPORTED` rather than change a digest. Default false. */
-  preserveDigests?: boolean;
-  /** How many blobs to move at the same time. Default 6. */
-  concurrency?: number;
-  /** Called for each progress event; at most some ten times a second for one blob. */
-  onProgress?: (event: ProgressEvent) => void;
   /** Called before signatures are read, before manifests are written, and when all is stored. */
   onStage?: (stage: CopyStage) => void;
   /** How to reach the source. */
