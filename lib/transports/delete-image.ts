@@ -35,6 +35,7 @@ export async function deleteImage(name: string, options: DeleteImageOptions = {}
         throw new VainaError(
           'ERR_UNSUPPORTED',
           `deleting images is not implemented for ${parsed.transport}: images`,
+          { subject: name, hint: 'delete it with what made it; docker://, oci: and vaina: are deleted here' },
         );
     }
   });

@@ -96,8 +96,8 @@ export interface SyncedImage {
  * Copies all images of a place (skopeo-sync(1)): registry to directory, directory to registry, registry to registry, and
  * what a YAML file names to either. In a directory each image is a `dir:` named after it.
  *
- * @throws VainaError as {@link copyImage}; `ERR_INVALID_OPTION` for `dir` to `dir` and malformed files, `ERR_NO_SUCH_IMAGE` when
- * there is nothing to copy, `ERR_NAME_IN_USE` for a directory that exists
+ * @throws VainaError as {@link copyImage}; `ERR_UNSUPPORTED` for `dir` to `dir`, `ERR_INVALID_OPTION` for malformed files, `ERR_NO_SUCH_IMAGE`
+ * when there is nothing to copy, `ERR_NAME_IN_USE` for a directory that exists
  */
 export async function syncImages(from: SyncFrom, to: SyncTo, options: SyncOptions = {}): Promise<SyncResult> {
   checkCopyOptions('syncImages', options);
@@ -108,7 +108,7 @@ export async function syncImages(from: SyncFrom, to: SyncTo, options: SyncOption
     const copyOptions: CopyCommonOptions = { ...common, ...(signal && { signal }) };
     const sources = await sourcesOf(from, options, onWarning, signal);
     const images: SyncedImage[] = [];
-    const failed: { source: string; destination: string; error: unknown }[] = [];
+    const failed: FailedImage[] = [];
     for (const source of sources) {
       for (const [i, image] of source.images.entries()) {
         signal?.throwIfAborted();
@@ -145,8 +145,9 @@ function checkPlaces(from: SyncFrom, to: SyncTo): void {
   }
   if (from.transport === 'dir' && to.transport === 'dir') {
     throw new VainaError(
-      'ERR_INVALID_OPTION',
-      'a sync of dir to dir is not implemented, consider using rsync instead',
+      'ERR_UNSUPPORTED',
+      "sync from 'dir' to 'dir' not implemented, consider using rsync instead",
+      { hint: `rsync -a ${from.place}/ ${to.place}` },
     );
   }
 }
