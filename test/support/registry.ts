@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { get } from 'node:http';
+import { get as getByTls } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from './programs.js';
 import { findProgram } from './requires.js';
 
 /** A real registry on loopback, Debian's docker-registry. */
@@ -18,6 +20,8 @@ export interface RunningRegistry {
   readonly storage: string;
   /** What it has logged so far. */
   log(): string;
+  /** The log with all that was answered so far: a registry answers before it writes its log. */
+  wholeLog(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -70,6 +74,18 @@ export async function startRegistry(options: RegistryStart = {}): Promise<Runnin
     await end(child);
     rmSync(directory, { recursive: true, force: true });
   };
+  const host = certificates ? `localhost:${port}` : address;
+  let marks = 0;
+  const wholeLog = async (): Promise<string> => {
+    const path = `/v2/?mark=${++marks}`;
+    const request = certificates
+      ? getByTls(`https://${host}${path}`, { agent: false, rejectUnauthorized: false })
+      : get(`http://${host}${path}`, { agent: false });
+    const [response] = (await once(request, 'response')) as [{ resume(): void }];
+    response.resume();
+    await until(`${path} is in the log`, () => log.includes(`"GET ${path} `));
+    return log;
+  };
   try {
     await answers(address, child);
   } catch (error) {
@@ -77,10 +93,11 @@ export async function startRegistry(options: RegistryStart = {}): Promise<Runnin
     throw new Error(`docker-registry did not start: ${log}`, { cause: error });
   }
   return {
-    host: certificates ? `localhost:${port}` : address,
+    host,
     ...(certificates && { certDir: certificates.certDir }),
     storage,
     log: () => log,
+    wholeLog,
     stop,
   };
 }

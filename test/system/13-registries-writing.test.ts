@@ -117,7 +117,7 @@ blocked = true
   });
 
   it('is refused where the rule blocks it, and where nothing allows to go without TLS', async () => {
-    const before = named.log().length;
+    const before = (await named.wholeLog()).length;
     const list = await engine.manifests.get('list:1');
     for (const work of [
       async () => engine.images.push('localhost/app:1', `${named.host}/blocked/app:1`),
@@ -137,7 +137,7 @@ blocked = true
     }
     const secure = engine.images.push('localhost/app:1', `${named.host}/strange/app:1`, { retry: 0 });
     expect(await codeOf(secure)).to.equal('ERR_REGISTRY_UNREACHABLE');
-    expect(named.log().slice(before)).to.not.include('blocked');
+    expect((await named.wholeLog()).slice(before)).to.not.include('blocked');
     const said = engine.images.push('localhost/app:1', `${named.host}/team/said:1`, {
       tlsVerify: true,
       retry: 0,
