@@ -3,15 +3,15 @@ import { performance } from 'node:perf_hooks';
 import { VainaError } from '../errors.js';
 import { parseChallenges, type Challenge } from './challenge.js';
 import type { Secret } from './credentials.js';
-import { connectionFailure, publicUrl, statusFailure } from './failure.js';
+import { publicUrl } from './failure.js';
 import type { Settings } from './options.js';
 import { retrying } from './retry.js';
-import { readBody, type Transport } from './transport.js';
+import { answerFailure, readBody, type Transport } from './transport.js';
 
 const MAX_TOKEN_BODY = 1024 * 1024;
 /**
- * Several scopes as one key, and back. A scope (distribution's token specification) has no space in it. The empty key
- * is that of requests which need none, such as `/v2/`.
+ * Scopes of distribution's token specification, separated by spaces, e.g. `repository:library/busybox:pull`. Empty for
+ * requests which need none, such as `/v2/`.
  */
 export type Scopes = string;
 
@@ -141,11 +141,9 @@ export class Authenticator {
       signal,
       headers: { Accept: 'application/json' },
     });
-    const body = await readBody(answer, MAX_TOKEN_BODY, this.#settings.stallTimeout);
-    if (answer.status !== 200) {
-      const retryAfter = answer.header('retry-after');
-      throw statusFailure({ status: answer.status, url: answer.url, retryAfter }, body, 'ERR_UNAUTHORIZED');
-    }
+    const { stallTimeout } = this.#settings;
+    if (answer.status !== 200) throw await answerFailure(answer, stallTimeout, 'ERR_UNAUTHORIZED');
+    const body = await readBody(answer, MAX_TOKEN_BODY, stallTimeout);
     const { token, life } = readToken(body, answer.url);
     return { value: `Bearer ${token}`, until: asked + life * 900 };
   }
@@ -188,10 +186,7 @@ function readToken(body: Buffer, url: URL): { token: string; life: number } {
   try {
     parsed = JSON.parse(body.toString('utf8')) as typeof parsed;
   } catch {
-    throw connectionFailure(
-      new VainaError('ERR_REGISTRY', `${publicUrl(url)} did not answer with JSON`),
-      url,
-    );
+    throw new VainaError('ERR_REGISTRY', `${publicUrl(url)} did not answer with JSON`);
   }
   const token = parsed?.token ?? parsed?.access_token;
   // It becomes a header: visible characters only.

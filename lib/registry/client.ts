@@ -1,16 +1,22 @@
 import { VainaError, type ErrorCode } from '../errors.js';
 import { Authenticator, type Scopes } from './auth.js';
 import { findCredentials } from './credentials.js';
-import { Passing, spoken, statusFailure } from './failure.js';
+import { spoken } from './failure.js';
 import { settingsOf, type RegistryOptions, type Settings } from './options.js';
 import type { Payload } from './payload.js';
 import { loadRegistries } from './registries-files.js';
 import { isInsecure } from './registries-match.js';
-import { checkPolicy } from './retry.js';
-import { discard, readBody, Transport, type Answer, type Method } from './transport.js';
+import { checkPolicy, unwrapped } from './retry.js';
+import {
+  answerFailure,
+  discard,
+  MAX_ERROR_BODY,
+  readBody,
+  Transport,
+  type Answer,
+  type Method,
+} from './transport.js';
 
-/** Most bytes of the body of an error. */
-const MAX_ERROR_BODY = 1024 * 1024;
 /** Where the API of `docker.io` is. */
 const DOCKER_API = 'registry-1.docker.io';
 
@@ -113,9 +119,7 @@ export class RegistryClient {
       answer = await this.#transport.send({ ...request, authorization: fresh });
     }
     if ((ask.accept ?? [200]).includes(answer.status)) return answer;
-    const body = await readBody(answer, MAX_ERROR_BODY, this.settings.stallTimeout);
-    const said = { status: answer.status, url: answer.url, retryAfter: answer.header('retry-after') };
-    throw statusFailure(said, body, ask.missing ?? 'ERR_REGISTRY');
+    throw await answerFailure(answer, this.settings.stallTimeout, ask.missing ?? 'ERR_REGISTRY');
   }
 
   /** Where the registry is; found out at the first request. */
@@ -159,7 +163,7 @@ export class RegistryClient {
         return plain;
       } catch {
         signal?.throwIfAborted();
-        throw error instanceof Passing ? error.failure : error;
+        throw unwrapped(error);
       }
     }
   }

@@ -3,12 +3,12 @@ import { verifyBytes } from '../oci/digest.js';
 import { formatReference, withDefaultTag, type Reference } from '../oci/reference.js';
 import type { Digest } from '../oci/types.js';
 import type { RegistryClient } from './client.js';
-import { publicUrl, statusFailure } from './failure.js';
+import { publicUrl } from './failure.js';
 import { fetchManifest, ownDigest } from './manifests.js';
 import { referenceOf, withRegistry, type RegistryCallOptions } from './open.js';
 import { referrerOf, referrersKept, removeReferrer } from './referrers.js';
 import { retrying } from './retry.js';
-import { discard, readBody } from './transport.js';
+import { answerFailure, discard } from './transport.js';
 
 /**
  * Deletes a manifest or index, and with it every tag that stands for it (distribution-spec, deleting manifests). Where it
@@ -71,9 +71,8 @@ async function remove(client: RegistryClient, name: string, signal: AbortSignal)
       discard(answer);
       return;
     }
-    const body = await readBody(answer, 1024 * 1024, client.settings.stallTimeout);
-    const { status, url } = answer;
-    const failure = statusFailure({ status, url, retryAfter: undefined }, body, 'ERR_REGISTRY');
+    const { url } = answer;
+    const failure = await answerFailure(answer, client.settings.stallTimeout, 'ERR_REGISTRY');
     // Both mean that it is not allowed: the names are well-formed.
     throw new VainaError('ERR_UNSUPPORTED', `${publicUrl(url)} cannot be deleted: ${failure.message}`, {
       hint: name.includes(':')

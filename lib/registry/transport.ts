@@ -4,8 +4,8 @@ import { createRequire } from 'node:module';
 import type { Readable } from 'node:stream';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { AxiosStatic } from 'axios';
-import { VainaError } from '../errors.js';
-import { connectionFailure, publicUrl } from './failure.js';
+import { VainaError, type ErrorCode } from '../errors.js';
+import { connectionFailure, publicUrl, statusFailure } from './failure.js';
 import { follow } from './location.js';
 import type { Settings } from './options.js';
 import { Patience, sending, type Payload } from './payload.js';
@@ -47,6 +47,8 @@ const KEEPS_METHOD = new Set([307, 308]);
 const MAX_REDIRECTS = 10;
 /** Least bytes of an unwanted body that make a new connection cheaper than reading it. */
 const MAX_DRAIN = 64 * 1024;
+/** Most bytes of the body of an error. */
+export const MAX_ERROR_BODY = 1024 * 1024;
 
 /** Requests over HTTP and HTTPS for one registry, whose certificates it holds. */
 export class Transport {
@@ -242,6 +244,21 @@ export async function readBody(answer: Answer, limit: number, stallTimeout: numb
     throw connectionFailure(error, answer.url);
   }
   return Buffer.concat(chunks, length);
+}
+
+/**
+ * The error for an answer with a status that was not wanted, with what its body says; see {@link statusFailure}.
+ *
+ * @param missing - the code for 404
+ */
+export async function answerFailure(
+  answer: Answer,
+  stallTimeout: number,
+  missing: ErrorCode,
+): Promise<Error> {
+  const { status, url } = answer;
+  const body = await readBody(answer, MAX_ERROR_BODY, stallTimeout);
+  return statusFailure({ status, url, retryAfter: answer.header('retry-after') }, body, missing);
 }
 
 /** The chunks of a body. It fails when none comes for a time; the time in which nobody asks for one does not count. */

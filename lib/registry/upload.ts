@@ -2,12 +2,12 @@ import { algorithmOf } from '../oci/digest.js';
 import type { Descriptor } from '../oci/types.js';
 import type { Scopes } from './auth.js';
 import type { Ask, RegistryClient } from './client.js';
-import { Passing, publicUrl, statusFailure } from './failure.js';
+import { Passing, publicUrl } from './failure.js';
 import type { Held } from './held.js';
 import { locationOf, withParameter } from './location.js';
 import { checkStored } from './manifests.js';
 import { Tries } from './retry.js';
-import { discard, readBody, type Answer } from './transport.js';
+import { answerFailure, discard, type Answer } from './transport.js';
 import { VainaError } from '../errors.js';
 
 const BINARY = 'application/octet-stream';
@@ -15,8 +15,6 @@ const BINARY = 'application/octet-stream';
 const PROGRESS = 64 * 1024;
 /** How long a registry is asked to forget an upload, in milliseconds. */
 const CANCEL_TIME = 2000;
-/** Most bytes of the body of an error. */
-const MAX_ERROR_BODY = 1024 * 1024;
 
 /** An upload that a registry has opened. */
 export interface Session {
@@ -183,9 +181,7 @@ export class Upload {
       discard(answer);
       return answer;
     }
-    const body = await readBody(answer, MAX_ERROR_BODY, this.#client.settings.stallTimeout);
-    const said = { status: answer.status, url: answer.url, retryAfter: undefined };
-    const failure = statusFailure(said, body, 'ERR_REGISTRY');
+    const failure = await answerFailure(answer, this.#client.settings.stallTimeout, 'ERR_REGISTRY');
     throw VainaError.is(failure) ? new Passing(failure) : failure;
   }
 
