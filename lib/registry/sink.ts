@@ -14,11 +14,11 @@ import type {
 import { RegistryClient } from './client.js';
 import { commitImage, checkSignatures } from './commit.js';
 import { deadline, within } from './deadline.js';
-import { Passing } from './failure.js';
 import { Held } from './held.js';
 import { checkStored } from './manifests.js';
+import { referenceOf } from './open.js';
 import { checkNames, type RegistrySinkOptions } from './options.js';
-import { retrying } from './retry.js';
+import { retrying, unwrapped } from './retry.js';
 import { discard } from './transport.js';
 import { cancelSession, hasBlob, sessionOf, Upload, type Session } from './upload.js';
 
@@ -39,8 +39,7 @@ import { cancelSession, hasBlob, sessionOf, Upload, type Session } from './uploa
  */
 export function registrySink(reference: string | Reference, options: RegistrySinkOptions = {}): ImageSink {
   checkNames('registrySink', options, ['mountFrom', 'chunkSize', 'tmpDir']);
-  const parsed = typeof reference === 'string' ? parseReference(reference) : reference;
-  return new RegistrySink(withDefaultTag(parsed), options);
+  return new RegistrySink(withDefaultTag(referenceOf(reference)), options);
 }
 
 class RegistrySink implements ImageSink {
@@ -155,7 +154,7 @@ class RegistrySink implements ImageSink {
       } catch (error) {
         signal.throwIfAborted();
         // Not to be allowed to read the other one, or not to know how to mount, is no failure: it is uploaded.
-        const failure = error instanceof Passing ? error.failure : error;
+        const failure = unwrapped(error);
         if (!VainaError.is(failure, 'ERR_REGISTRY') && !VainaError.is(failure, 'ERR_UNAUTHORIZED'))
           throw failure;
       }

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { digestOf, verifyBytes } from '../oci/digest.js';
-import { formatReference, parseReference, withDefaultTag, type Reference } from '../oci/reference.js';
+import { formatReference, withDefaultTag, type Reference } from '../oci/reference.js';
 import type {
   Descriptor,
   Digest,
@@ -15,6 +15,7 @@ import { within } from './deadline.js';
 import { Downloads } from './downloads.js';
 import { fetchManifest } from './manifests.js';
 import { PlacedSource } from './mirrors.js';
+import { referenceOf } from './open.js';
 import { checkNames, settingsOf, type RegistryOptions } from './options.js';
 import { checkPolicy } from './retry.js';
 
@@ -30,7 +31,7 @@ import { checkPolicy } from './retry.js';
  * @throws VainaError `ERR_INVALID_REFERENCE`, `ERR_INVALID_OPTION`
  */
 export function registrySource(reference: string | Reference, options: RegistryOptions = {}): ImageSource {
-  const parsed = typeof reference === 'string' ? parseReference(reference) : reference;
+  const parsed = referenceOf(reference);
   checkNames('registrySource', options);
   checkPolicy(settingsOf(options));
   return new PlacedSource(
