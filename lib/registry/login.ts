@@ -1,14 +1,12 @@
 import { VainaError } from '../errors.js';
 import { editAuthFile, readAuthFile, writablePlace, type AuthFile } from './auth-file.js';
-import { RegistryClient } from './client.js';
 import { eraseFromHelper, listHelper, storeInHelper } from './credential-helper.js';
 import { DOCKER_SERVER, findCredentials, storeKey, type Secret } from './credentials.js';
 import { parseLoginKey, type LoginKey } from './login-key.js';
 import { checkNames, type RegistryOptions } from './options.js';
+import { ping } from './ping.js';
 import { AUTH_FILES } from './registries-conf.js';
 import { loadRegistries } from './registries-files.js';
-import { retrying } from './retry.js';
-import { discard } from './transport.js';
 
 /** Which file credentials are kept in. */
 export interface AuthFileOptions extends Pick<RegistryOptions, 'env' | 'registries'> {
@@ -87,16 +85,9 @@ export async function login(registry: string, options: LoginOptions): Promise<Lo
  *
  * @throws VainaError `ERR_UNAUTHORIZED` when it does not
  */
-export async function checkCredentials(registry: string, options: LoginOptions): Promise<void> {
-  const { username, password, signal, verify: _, authFile: __, compatAuthFile: ___, ...others } = options;
-  const client = new RegistryClient(registry, '', { ...others, credentials: { username, password } });
-  try {
-    await retrying(client.settings, signal, async () =>
-      discard(await client.get('/v2/', { signal, scopes: '' })),
-    );
-  } finally {
-    await client.close();
-  }
+async function checkCredentials(registry: string, options: LoginOptions): Promise<void> {
+  const { username, password, verify: _, authFile: __, compatAuthFile: ___, ...others } = options;
+  await ping(registry, { ...others, credentials: { username, password } });
 }
 
 /**

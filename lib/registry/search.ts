@@ -1,13 +1,16 @@
 import { VainaError } from '../errors.js';
 import { parseReference, repositoryOf } from '../oci/reference.js';
-import { RegistryClient } from './client.js';
-import { Passing } from './failure.js';
+import { parseStrictJson } from '../util/strict-json.js';
+import type { RegistryClient } from './client.js';
+import { publicUrl } from './failure.js';
 import { parseLoginKey } from './login-key.js';
 import { firstPlace, placesOf } from './mirrors.js';
+import { withRegistry } from './open.js';
 import { checkNames, type RegistryOptions } from './options.js';
-import { readPages } from './pages.js';
+import { readPages, type Page } from './pages.js';
 import { loadRegistries } from './registries-files.js';
 import { isInsecure } from './registries-match.js';
+import { unwrapped } from './retry.js';
 import { readBody } from './transport.js';
 
 /** What {@link search} keeps of what it finds. */
@@ -138,19 +141,16 @@ function allFailed(failures: readonly { registry: string; error: unknown }[]): V
 
 /** What one registry finds. */
 async function imagesOf(question: Question): Promise<SearchResult[]> {
-  const { index, options } = question;
+  const { index, options, signal } = question;
   const { registry } = parseLoginKey(index);
   // What is said of docker.io counts for the other host that it is searched at.
   const insecure = isInsecure(await loadRegistries(options), registry, '');
-  const client = new RegistryClient(registry === 'docker.io' ? DOCKER_SEARCH : registry, '', {
-    ...options,
-    tlsVerify: options.tlsVerify ?? !insecure,
+  const at = { domain: registry === 'docker.io' ? DOCKER_SEARCH : registry, path: '' };
+  const all = { ...options, tlsVerify: options.tlsVerify ?? !insecure, ...(signal && { signal }) };
+  return withRegistry(at, `search of ${index}`, all, [], async (client, signal) => {
+    const timed = { ...question, signal };
+    return (await byV1(client, timed)) ?? (await byCatalog(client, timed));
   });
-  try {
-    return (await byV1(client, question)) ?? (await byCatalog(client, question));
-  } finally {
-    await client.close();
-  }
 }
 
 /** By docker's search; undefined where the registry has none. Nobody is asked for credentials. */
@@ -166,7 +166,7 @@ async function byV1(
     body = await readBody(answer, MAX_ANSWER, client.settings.stallTimeout);
   } catch (error) {
     signal?.throwIfAborted();
-    const failure = error instanceof Passing ? error.failure : error;
+    const failure = unwrapped(error);
     // A registry that cannot be reached, or must not be, will not list its repositories either.
     if (VainaError.is(failure, 'ERR_REGISTRY_UNREACHABLE') || VainaError.is(failure, 'ERR_REGISTRY_BLOCKED'))
       throw failure;
@@ -213,8 +213,8 @@ async function byCatalog(
   { index, term, limit, signal }: Question,
 ): Promise<SearchResult[]> {
   const names: string[] = [];
-  await readPages(client, '/v2/_catalog', { signal, scopes: 'registry:catalog:*' }, ({ body }) => {
-    const page = strings(parse(body, '/v2/_catalog'), 'repositories');
+  await readPages(client, '/v2/_catalog', { signal, scopes: 'registry:catalog:*' }, (answered) => {
+    const page = stringsOf(answered, 'repositories');
     for (const name of page) {
       if (names.length === limit || !name.includes(term)) continue;
       // What is exactly the term comes first.
@@ -238,19 +238,16 @@ async function tagsOf({ index, term, limit, options, signal }: Question): Promis
   const reference = parseReference(`${index}/${term}`);
   const places = await placesOf(reference, options);
   const tags = await firstPlace(places, signal, async (place) => {
-    const { domain, path } = place.reference;
-    const client = new RegistryClient(domain, path, place.options);
-    try {
+    const all = { ...place.options, ...(signal && { signal }) };
+    return withRegistry(place.reference, `tags of ${index}/${term}`, all, [], async (client, signal) => {
       const found: string[] = [];
-      await readPages(client, 'tags/list', { signal }, ({ body }) => {
-        const page = strings(parse(body, `/v2/${path}/tags/list`), 'tags');
+      await readPages(client, 'tags/list', { signal }, (answered) => {
+        const page = stringsOf(answered, 'tags');
         found.push(...page);
         return found.length >= limit ? undefined : page.length;
       });
       return found.slice(0, limit);
-    } finally {
-      await client.close();
-    }
+    });
   });
   return tags.map((tag) => ({
     index,
@@ -263,16 +260,9 @@ async function tagsOf({ index, term, limit, options, signal }: Question): Promis
   }));
 }
 
-function parse(body: Buffer, path: string): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    throw new VainaError('ERR_REGISTRY', `the registry did not answer with JSON for ${path}`);
-  }
-}
-
-function strings(page: unknown, member: string): string[] {
-  const list = (page as Record<string, unknown> | null)?.[member];
+function stringsOf({ answer, body }: Page, member: string): string[] {
+  const parsed = parseStrictJson(body, publicUrl(answer.url), 'ERR_REGISTRY');
+  const list = (parsed as Record<string, unknown> | null)?.[member];
   return Array.isArray(list) ? list.filter((one): one is string => typeof one === 'string') : [];
 }
 
