@@ -75,6 +75,16 @@ export function referenceCandidates(text: string): Reference[] {
   return [withDefaultTag(parseReference(`localhost/${text}`)), full];
 }
 
+/** Whether a text is a tag. */
+export function isTag(text: string): boolean {
+  return TAG.test(text);
+}
+
+/** Whether a text is a repository below a domain, of whatever length. */
+export function isRepositoryPath(text: string): boolean {
+  return text.split('/').every((component) => PATH_COMPONENT.test(component));
+}
+
 /** The reference with the tag `latest` if it has neither tag nor digest. */
 export function withDefaultTag(reference: Reference): Reference {
   if (reference.tag !== undefined || reference.digest !== undefined) return reference;

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
-import { isDigest } from '../oci/digest.js';
 import type { Digest } from '../oci/types.js';
 import type { Exchange } from './exchange.js';
+import { readDigest } from './names.js';
 import type { ServerParts } from './parts.js';
 import { wantedRange } from './ranges.js';
 import { Refusal } from './refusal.js';
@@ -25,7 +25,7 @@ export async function giveBlob(
   repository: string,
   reference: string,
 ): Promise<void> {
-  const digest = blobDigest(reference);
+  const digest = readDigest(reference);
   if (blobIsHere(parts, repository, digest)) {
     // Who asks whether it is here is about to push a manifest that needs it.
     if (exchange.request.method === 'HEAD') parts.store.registry.useBlob(repository, digest);
@@ -58,7 +58,7 @@ export function deleteBlob(
   repository: string,
   reference: string,
 ): void {
-  const digest = blobDigest(reference);
+  const digest = readDigest(reference);
   if (!parts.store.registry.removeBlob(repository, digest)) {
     if (parts.view?.hasBlob(repository, digest) === true) {
       throw new Refusal('UNSUPPORTED', 'an image of the store is not deleted here');
@@ -128,11 +128,6 @@ function blobHeaders(digest: Digest): Record<string, string> {
     // The bytes are anybody's: no browser is to take them for a page.
     'X-Content-Type-Options': 'nosniff',
   };
-}
-
-function blobDigest(reference: string): Digest {
-  if (isDigest(reference)) return reference;
-  throw new Refusal('DIGEST_INVALID', 'a blob is named by its sha256 or sha512 digest');
 }
 
 function unknown(digest: Digest): Refusal {

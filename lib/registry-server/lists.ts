@@ -1,8 +1,8 @@
-import { isDigest } from '../oci/digest.js';
 import { MEDIA } from '../oci/mediatypes.js';
 import type { RegistryManifest } from '../store/registry-catalogue.js';
 import type { Exchange } from './exchange.js';
 import { nameUnknown, repositoryIsHere } from './manifests.js';
+import { readDigest } from './names.js';
 import type { ServerParts } from './parts.js';
 import { Refusal } from './refusal.js';
 
@@ -43,13 +43,13 @@ export async function listReferrers(
   repository: string,
   reference: string,
 ): Promise<void> {
-  if (!isDigest(reference)) throw new Refusal('DIGEST_INVALID', 'this is not a sha256 or sha512 digest');
+  const subject = readDigest(reference);
   const { query } = exchange;
   const artifactType = query.get('artifactType') ?? undefined;
   const after = query.get('last') ?? '';
   const rows =
-    (await parts.upstream?.referrers(repository, reference, { artifactType, after })) ??
-    parts.store.registry.referrers(repository, reference, {
+    (await parts.upstream?.referrers(repository, subject, { artifactType, after })) ??
+    parts.store.registry.referrers(repository, subject, {
       ...(artifactType === undefined ? {} : { artifactType }),
       after,
       limit: MAX_REFERRERS + 1,
@@ -70,7 +70,7 @@ export async function listReferrers(
       'Content-Type': MEDIA.ociIndex,
       ...(artifactType === undefined ? {} : { 'OCI-Filters-Applied': 'artifactType' }),
       ...nextLink(
-        `/v2/${repository}/referrers/${reference}`,
+        `/v2/${repository}/referrers/${subject}`,
         manifests.length < rows.length ? { artifactType, last } : undefined,
       ),
     },

@@ -1,5 +1,6 @@
 import { VainaError } from '../errors.js';
-import { algorithmOf, digestOf, isDigest } from '../oci/digest.js';
+import { algorithmOf, digestOf } from '../oci/digest.js';
+import { isTag } from '../oci/reference.js';
 import type { Digest } from '../oci/types.js';
 import type { RegistryReference } from '../store/registry-catalogue.js';
 import type { Store } from '../store/store.js';
@@ -7,7 +8,7 @@ import { adoptImage } from './adopt.js';
 import { blobIsHere, matches } from './blobs.js';
 import type { Exchange } from './exchange.js';
 import { readManifest, type ManifestDocument } from './manifest-document.js';
-import { isTag } from './names.js';
+import { readDigest } from './names.js';
 import type { ServerParts } from './parts.js';
 import { Refusal } from './refusal.js';
 
@@ -45,12 +46,13 @@ export async function findManifest(
   reference: string,
 ): Promise<FoundManifest> {
   const { store, upstream, view } = parts;
-  if (isDigest(reference)) {
-    const own = store.registry.manifest(repository, reference);
-    if (own && store.content.get(reference)) return own;
-    const fetched = await upstream?.manifest(repository, reference);
+  if (reference.includes(':')) {
+    const digest = readDigest(reference);
+    const own = store.registry.manifest(repository, digest);
+    if (own && store.content.get(digest)) return own;
+    const fetched = await upstream?.manifest(repository, digest);
     if (fetched) return fetched;
-    if (view?.hasManifest(repository, reference) === true) return stored(parts, reference);
+    if (view?.hasManifest(repository, digest) === true) return stored(parts, digest);
   } else if (isTag(reference)) {
     const fetched = await upstream?.tag(repository, reference);
     if (fetched) return fetched;
@@ -59,8 +61,6 @@ export async function findManifest(
     if (own) return own;
     const shown = view?.tag(repository, reference);
     if (shown !== undefined) return stored(parts, shown);
-  } else if (reference.includes(':')) {
-    throw new Refusal('DIGEST_INVALID', 'this is not a sha256 or sha512 digest');
   }
   if (!repositoryIsHere(parts, repository)) throw nameUnknown(repository);
   throw manifestUnknown(reference);
@@ -73,12 +73,8 @@ export async function takeManifest(
   repository: string,
   reference: string,
 ): Promise<void> {
-  const byDigest = isDigest(reference) ? reference : undefined;
-  if (byDigest === undefined && !isTag(reference)) {
-    throw reference.includes(':')
-      ? new Refusal('DIGEST_INVALID', 'this is not a sha256 or sha512 digest')
-      : new Refusal('MANIFEST_INVALID', 'this is not a tag');
-  }
+  const byDigest = reference.includes(':') ? readDigest(reference) : undefined;
+  if (byDigest === undefined && !isTag(reference)) throw new Refusal('MANIFEST_INVALID', 'this is not a tag');
   const parameters = byDigest === undefined ? [] : tagParameters(exchange);
   const tags = byDigest === undefined ? [reference] : parameters;
   const bytes = await readBody(exchange, parts.settings.maxManifestBytes);
@@ -156,15 +152,14 @@ export function deleteManifest(
 ): void {
   const { registry } = parts.store;
   const known = registry.hasRepository(repository);
-  if (isDigest(reference)) {
-    if (!registry.removeManifest(repository, reference)) {
-      if (parts.view?.hasManifest(repository, reference) === true) throw notDeletedHere();
+  if (reference.includes(':')) {
+    const digest = readDigest(reference);
+    if (!registry.removeManifest(repository, digest)) {
+      if (parts.view?.hasManifest(repository, digest) === true) throw notDeletedHere();
       throw known ? manifestUnknown(reference) : nameUnknown(repository);
     }
     registry.removeUnusedBlobs(Date.now() - parts.settings.unusedBlobMs);
     parts.sweeper.soon();
-  } else if (reference.includes(':')) {
-    throw new Refusal('DIGEST_INVALID', 'this is not a sha256 or sha512 digest');
   } else if (!registry.removeTag(repository, reference)) {
     if (parts.view?.tag(repository, reference) !== undefined) throw notDeletedHere();
     throw known ? manifestUnknown(reference) : nameUnknown(repository);

@@ -1,6 +1,7 @@
 import { VainaError, type ErrorCode } from '../errors.js';
 import { digestOf, isDigest, verifyBytes } from '../oci/digest.js';
 import { ACCEPT_MANIFESTS, baseMediaType, MEDIA } from '../oci/mediatypes.js';
+import { isTag } from '../oci/reference.js';
 import type { Digest } from '../oci/types.js';
 import { RegistryClient } from '../registry/client.js';
 import { Downloads } from '../registry/downloads.js';
@@ -13,7 +14,6 @@ import { parseStrictJson } from '../util/strict-json.js';
 import { BlobFetch, type BlobReader, type FetchedBlob } from './blob-fetch.js';
 import { readManifest } from './manifest-document.js';
 import { keepManifest, type FoundManifest } from './manifests.js';
-import { isTag } from './names.js';
 import type { RegistryUpstream, ServerSettings } from './options.js';
 import { Refusal } from './refusal.js';
 

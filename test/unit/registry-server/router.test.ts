@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { isRepositoryName, isTag } from '../../../lib/registry-server/names.js';
+import { isTag } from '../../../lib/oci/reference.js';
+import { isRepositoryName } from '../../../lib/registry-server/names.js';
 import { route } from '../../../lib/registry-server/router.js';
 
 describe('registry-server/router', () => {
