@@ -4,6 +4,7 @@ import { isTag } from '../oci/reference.js';
 import type { Digest } from '../oci/types.js';
 import type { RegistryReference } from '../store/registry-catalogue.js';
 import type { Store } from '../store/store.js';
+import { readAll } from '../util/read-all.js';
 import { adoptImage } from './adopt.js';
 import { blobIsHere, matches } from './blobs.js';
 import type { Exchange } from './exchange.js';
@@ -198,14 +199,7 @@ async function readBody(exchange: Exchange, limit: number): Promise<Buffer> {
   const tooLarge = (): Refusal =>
     new Refusal('SIZE_INVALID', `a manifest may have at most ${limit} bytes`, { status: 413 });
   if ((exchange.contentLength ?? 0) > limit) throw tooLarge();
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of exchange.body()) {
-    length += chunk.length;
-    if (length > limit) throw tooLarge();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
+  return readAll(exchange.body(), limit, tooLarge);
 }
 
 /** A manifest that is wrong about what is here could never be pulled. */

@@ -107,7 +107,7 @@ async function readPayload(client: RegistryClient, layer: Descriptor, signal: Ab
   const tooLarge = (): VainaError =>
     new VainaError('ERR_INVALID_IMAGE', `signature ${layer.digest} is larger than ${MAX_PAYLOAD} bytes`);
   if (layer.size > MAX_PAYLOAD) throw tooLarge();
-  const payload = await readAll(Readable.from(blobPieces(client, layer, signal)), MAX_PAYLOAD, tooLarge);
+  const payload = await readAll(blobPieces(client, layer, signal), MAX_PAYLOAD, tooLarge);
   verifyBytes(payload, layer, `signature ${layer.digest}`);
   return payload;
 }

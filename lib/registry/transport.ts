@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { AxiosStatic } from 'axios';
 import { VainaError, type ErrorCode } from '../errors.js';
+import { readAll } from '../util/read-all.js';
 import { connectionFailure, publicUrl, statusFailure } from './failure.js';
 import { follow } from './location.js';
 import type { Settings } from './options.js';
@@ -227,23 +228,13 @@ function abandonUnsent(sent: Readable, answer: Readable): void {
  * @throws VainaError `ERR_REGISTRY` when it is larger
  */
 export async function readBody(answer: Answer, limit: number, stallTimeout: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
+  const tooLarge = (): VainaError =>
+    new VainaError('ERR_REGISTRY', `${publicUrl(answer.url)} answered with more than ${limit} bytes`);
   try {
-    for await (const chunk of unstalled(answer.body, stallTimeout)) {
-      length += chunk.length;
-      if (length > limit) {
-        throw new VainaError(
-          'ERR_REGISTRY',
-          `${publicUrl(answer.url)} answered with more than ${limit} bytes`,
-        );
-      }
-      chunks.push(chunk);
-    }
+    return await readAll(unstalled(answer.body, stallTimeout), limit, tooLarge);
   } catch (error) {
     throw connectionFailure(error, answer.url);
   }
-  return Buffer.concat(chunks, length);
 }
 
 /**
