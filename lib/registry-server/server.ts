@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { VainaError } from '../errors.js';
@@ -91,7 +92,8 @@ export class RegistryServer implements AsyncDisposable {
       : (await import('node:http')).createServer({ maxHeaderSize: MAX_HEADER_BYTES }, this.handler);
     // An upload may take hours as long as something comes; the stall timeout ends what stands still.
     server.requestTimeout = 0;
-    await listening(server, port, host);
+    server.listen(port, host);
+    await once(server, 'listening');
     const { port: bound } = server.address() as AddressInfo;
     const shown = host.includes(':') ? `[${host}]` : host;
     const close = async (): Promise<void> => {
@@ -182,16 +184,6 @@ function failureOf(error: unknown): Refusal {
     return new Refusal('UNKNOWN', 'the registry was closed', { status: 503, cause: error });
   }
   return new Refusal('UNKNOWN', 'the registry has failed', { cause: error });
-}
-
-async function listening(server: Server, port: number, host: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }
 
 async function closed(server: Server): Promise<void> {
