@@ -104,11 +104,13 @@ function readCommon(object: JsonObject, strict: boolean): Common {
   };
 }
 
-interface Described extends RegistryReference {
+/** A reference with its media type. */
+export interface Described extends RegistryReference {
   mediaType: string;
 }
 
-function isDescriptor(value: unknown): value is Described {
+/** Whether a value of a document from outside is a descriptor. */
+export function isDescriptor(value: unknown): value is Described {
   if (typeof value !== 'object' || value === null) return false;
   const { mediaType, digest, size } = value as Record<string, unknown>;
   return typeof mediaType === 'string' && isDigest(digest) && Number.isSafeInteger(size) && Number(size) >= 0;

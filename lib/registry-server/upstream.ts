@@ -1,18 +1,19 @@
 import { VainaError, type ErrorCode } from '../errors.js';
-import { digestOf, isDigest, verifyBytes } from '../oci/digest.js';
+import { digestOf, verifyBytes } from '../oci/digest.js';
 import { ACCEPT_MANIFESTS, baseMediaType, MEDIA } from '../oci/mediatypes.js';
 import { isTag } from '../oci/reference.js';
 import type { Digest } from '../oci/types.js';
 import { RegistryClient } from '../registry/client.js';
+import { within } from '../registry/deadline.js';
 import { Downloads } from '../registry/downloads.js';
-import { readPages } from '../registry/pages.js';
-import { retrying, unwrapped } from '../registry/retry.js';
+import { readPages, type Page } from '../registry/pages.js';
+import { retrying } from '../registry/retry.js';
 import { discard, readBody } from '../registry/transport.js';
 import type { RegistryManifest } from '../store/registry-catalogue.js';
 import type { Store } from '../store/store.js';
 import { parseStrictJson } from '../util/strict-json.js';
 import { BlobFetch, type BlobReader, type FetchedBlob } from './blob-fetch.js';
-import { readManifest } from './manifest-document.js';
+import { isDescriptor, readManifest } from './manifest-document.js';
 import { keepManifest, type FoundManifest } from './manifests.js';
 import type { RegistryUpstream, ServerSettings } from './options.js';
 import { Refusal } from './refusal.js';
@@ -94,7 +95,7 @@ export class Upstream {
         if (answer === 'same') throw new VainaError('ERR_REGISTRY', 'upstream says that nothing has changed');
         return await this.#keep(repository, digestOf(answer.bytes), answer, [tag]);
       } catch (error) {
-        if (!own || !DOWN.some((code) => VainaError.is(error, code))) throw error;
+        if (!own || !isDown(error)) throw error;
         this.#downUntil = Date.now() + REST_MS;
         this.#onError(error);
         return own;
@@ -194,8 +195,7 @@ export class Upstream {
       Accept: [...ACCEPT_MANIFESTS, '*/*;q=0.1'].join(', '),
       ...(known !== undefined && { 'If-None-Match': `"${known}"` }),
     };
-    const { signal } = this.#closing;
-    return this.#talking(client, signal, async () => {
+    return this.#talking(client, `manifest ${reference}`, this.#closing.signal, async (signal) => {
       const answer = await client.get(`manifests/${reference}`, { headers, signal, accept: [200, 304, 404] });
       if (answer.status !== 200) {
         discard(answer);
@@ -231,7 +231,7 @@ export class Upstream {
   /** The size of a blob that no manifest of the cache tells of. */
   async #sizeOf(repository: string, digest: Digest, signal: AbortSignal): Promise<number | undefined> {
     const client = this.#client(repository);
-    return this.#talking(client, signal, async () => {
+    return this.#talking(client, `size of blob ${digest}`, signal, async (signal) => {
       const answer = await client.get(`blobs/${digest}`, { signal, accept: [200, 404] });
       answer.body.on('error', () => undefined).destroy();
       if (answer.status === 404) return undefined;
@@ -246,43 +246,42 @@ export class Upstream {
     const client = this.#client(repository);
     const pages: unknown[] = [];
     let missing = false;
-    const ask = {
-      signal: this.#closing.signal,
-      accept: [200, 404],
-      headers: { Accept: MEDIA.ociIndex + ', application/json' },
+    const ask = { accept: [200, 404], headers: { Accept: MEDIA.ociIndex + ', application/json' } };
+    const read = ({ answer, body }: Page): number => {
+      missing ||= answer.status === 404;
+      if (missing) return 0;
+      const page = parseStrictJson(body, 'the list', 'ERR_REGISTRY');
+      pages.push(page);
+      return itemsOf(page).length;
     };
     try {
-      await readPages(client, path, ask, ({ answer, body }) => {
-        missing ||= answer.status === 404;
-        if (missing) return 0;
-        const page = parseStrictJson(body, 'the list', 'ERR_REGISTRY');
-        pages.push(page);
-        return itemsOf(page).length;
-      });
-      if (missing) return undefined;
-      return pages;
-    } catch (error) {
-      const failure = unwrapped(error);
-      if (!DOWN.some((code) => VainaError.is(failure, code))) throw refusalOf(failure);
+      await within(client.settings, path, this.#closing.signal, (signal) =>
+        readPages(client, path, { ...ask, signal }, read),
+      );
+      return missing ? undefined : pages;
+    } catch (failure) {
+      if (!isDown(failure)) throw refusalOf(failure);
       this.#onError(failure);
       return undefined;
     }
   }
 
-  async #talking<T>(client: RegistryClient, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    try {
-      return await retrying(client.settings, signal, work);
-    } catch (error) {
-      signal.throwIfAborted();
-      throw unwrapped(error);
-    }
+  /** One request, with its tries, in the time of an operation. */
+  async #talking<T>(
+    client: RegistryClient,
+    what: string,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { settings } = client;
+    return within(settings, what, signal, (timed) => retrying(settings, timed, () => work(timed)));
   }
 
   async #reporting<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      throw refusalOf(unwrapped(error));
+      throw refusalOf(error);
     }
   }
 
@@ -306,9 +305,12 @@ export class Upstream {
 }
 
 function isReferrer(value: unknown): value is RegistryManifest {
-  if (typeof value !== 'object' || value === null) return false;
-  const { mediaType, digest, size } = value as Record<string, unknown>;
-  return typeof mediaType === 'string' && isDigest(digest) && Number.isSafeInteger(size);
+  return isDescriptor(value);
+}
+
+/** Whether upstream has failed in a way that may pass. */
+function isDown(error: unknown): boolean {
+  return DOWN.some((code) => VainaError.is(error, code));
 }
 
 /** How a failure of upstream is told to a client. */
