@@ -21,7 +21,7 @@ const MAX_SIGNATURES = 32;
 const MAX_PAYLOAD = 4 * 1024 * 1024;
 
 /** The tag of the signatures of a manifest (cosign's SIGNATURE_SPEC, tag-based discovery). */
-export function attachmentTag(digest: Digest): string {
+function attachmentTag(digest: Digest): string {
   return `${algorithmOf(digest)}-${hexOf(digest)}`.slice(0, 124) + '.sig';
 }
 

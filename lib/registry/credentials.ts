@@ -108,7 +108,7 @@ export function storeKey(domain: string): string {
 }
 
 /** Whether a key of a file means a registry as a whole, in another way than by its name. */
-export function isUrlOf(key: string, domain: string): boolean {
+function isUrlOf(key: string, domain: string): boolean {
   const url = /^https?:\/\//.test(key);
   // A key with a path is one for a part of the registry, unless it is the URL of its API.
   if (!url && key.includes('/')) return false;

@@ -17,7 +17,7 @@ const MERGES = 5;
 const UNKNOWN = [400, 404, 405, 406, 501];
 
 /** The tag with the list of what refers to a manifest, where the registry keeps none (referrers tag schema). */
-export function referrersTag(subject: Digest): string {
+function referrersTag(subject: Digest): string {
   return `${algorithmOf(subject)}-${hexOf(subject).slice(0, 64)}`;
 }
 
@@ -75,7 +75,7 @@ export async function referrersKept(
  * @param artifactType - only those of this type; the registry is asked to choose, and its choice is checked
  * @throws VainaError `ERR_REGISTRY` for an endless list
  */
-export async function findReferrers(
+async function findReferrers(
   client: RegistryClient,
   subject: Digest,
   artifactType: string | undefined,

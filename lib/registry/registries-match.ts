@@ -23,7 +23,7 @@ export function findRule(rules: readonly Rule[], name: string): Rule | undefined
  * How much of a name a prefix stands for; undefined where it does not fit. As at the peers, a host without a port fits
  * all of its ports: the files are shared with them, and must not block less here than there.
  */
-export function matchedLength(name: string, prefix: string): number | undefined {
+function matchedLength(name: string, prefix: string): number | undefined {
   let length = prefix.length;
   if (prefix.startsWith('*.')) {
     const domain = prefix.slice(1);

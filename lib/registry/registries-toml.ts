@@ -35,7 +35,7 @@ export async function parseRegistriesConf(text: string, path: string): Promise<R
 }
 
 /** Parses TOML. The parser's own message shows the line, which may hold a secret, and so is not kept. */
-export async function parseToml(text: string, path: string): Promise<Table> {
+async function parseToml(text: string, path: string): Promise<Table> {
   // Loaded late: most programs name images in full, and then nothing of this is asked.
   const { parse, TomlError } = await import('smol-toml');
   try {
