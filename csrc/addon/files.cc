@@ -68,24 +68,17 @@ NAN_METHOD(ReadFileIn) {
   }
 }
 
-void sync_path(const Info& info, int (*sync)(int), const char* name) {
+// fsync(path)
+NAN_METHOD(Fsync) {
   std::string path;
   if (!get_string(info, 0, "path", &path)) return;
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (fd.get() < 0) return throw_errno(errno, "open", path.c_str());
   int result;
   do {
-    result = sync(fd.get());
+    result = fsync(fd.get());
   } while (result != 0 && errno == EINTR);
-  if (result != 0) throw_errno(errno, name, path.c_str());
-}
-
-NAN_METHOD(Fsync) {
-  sync_path(info, fsync, "fsync");
-}
-
-NAN_METHOD(Syncfs) {
-  sync_path(info, syncfs, "syncfs");
+  if (result != 0) throw_errno(errno, "fsync", path.c_str());
 }
 
 class SyncfsWorker : public Nan::AsyncWorker {
@@ -129,7 +122,6 @@ NAN_METHOD(SyncfsLater) {
 void register_files(v8::Local<v8::Object> exports) {
   Nan::SetMethod(exports, "readFileIn", ReadFileIn);
   Nan::SetMethod(exports, "fsync", Fsync);
-  Nan::SetMethod(exports, "syncfs", Syncfs);
   Nan::SetMethod(exports, "syncfsLater", SyncfsLater);
 }
 

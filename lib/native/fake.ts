@@ -144,10 +144,6 @@ export class FakeNative implements Native {
     this.#call('fsync', [path], () => undefined);
   }
 
-  syncfs(path: string): void {
-    this.#call('syncfs', [path], () => undefined);
-  }
-
   syncfsLater(path: string, done: (error?: NodeJS.ErrnoException) => void): void {
     this.#call('syncfsLater', [path], () => setImmediate(done));
   }

@@ -1,4 +1,4 @@
-/** The typed seam to the addon. Every call is synchronous and short; what takes time happens in the monitor. */
+/** The typed seam to the addon. Every call is short; what takes time happens in the monitor, or on a thread of the pool. */
 export interface Native {
   /**
    * Starts a monitor on an encoded plan: sealed memfds, clone(CLONE_VM|CLONE_VFORK), execveat.
@@ -48,9 +48,10 @@ export interface Native {
   compileSeccomp(profile: SeccompProgram): Buffer;
   /** fsync of a directory or file by path. */
   fsync(path: string): void;
-  /** syncfs(2) of the file system that holds the path. */
-  syncfs(path: string): void;
-  /** The same on a thread of the pool: it waits for the disk. Throws ENOENT and the like at once; the rest is told to `done`. */
+  /**
+   * syncfs(2) of the file system that holds the path, on a thread of the pool: it waits for the disk. Throws ENOENT and the
+   * like at once; the rest is told to `done`.
+   */
   syncfsLater(path: string, done: (error?: NodeJS.ErrnoException) => void): void;
 }
 

@@ -10,16 +10,13 @@ import type { BuiltLayer } from './sink.js';
  * on while the disk is waited for.
  */
 export async function publishLayers(
-  { native, paths }: StoreParts,
+  parts: StoreParts,
   layers: readonly BuiltLayer[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const { paths } = parts;
   signal?.throwIfAborted();
-  try {
-    await promisify(native.syncfsLater.bind(native))(paths.root);
-  } catch (error) {
-    throw ioFailure(error, paths.root);
-  }
+  await syncStore(parts);
   signal?.throwIfAborted();
   for (const layer of layers) {
     if (layer.directory === undefined) continue;
@@ -39,5 +36,14 @@ export async function publishLayers(
     await directory.sync();
   } finally {
     await directory.close();
+  }
+}
+
+/** Waits until all that was written to the store survives a power loss. */
+export async function syncStore({ native, paths }: StoreParts): Promise<void> {
+  try {
+    await promisify(native.syncfsLater.bind(native))(paths.root);
+  } catch (error) {
+    throw ioFailure(error, paths.root);
   }
 }

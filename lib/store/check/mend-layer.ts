@@ -2,6 +2,7 @@ import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest, ImageConfig, Manifest } from '../../oci/types.js';
 import { chainIds } from '../chain.js';
+import { syncStore } from '../publish-layers.js';
 import { unpackLayer } from '../unpack.js';
 import type { Problem } from './problem.js';
 import { unmendable, type Mending } from './repair.js';
@@ -62,7 +63,7 @@ async function unpackAgain(mending: Mending, chainId: string, imageIds: readonly
       if (done.diffId !== origin.diffId) throw unmendable(`the blob ${blob} decompresses to ${done.diffId}`);
       return { size: done.size, record: await worker.usage(tree) };
     }, mending.signal);
-    parts.native.syncfs(parts.paths.root);
+    await syncStore(parts);
     // Containers that run on it keep what they have.
     mending.quarantine(parts.paths.layer(chainId));
     renameSync(directory, parts.paths.layer(chainId));

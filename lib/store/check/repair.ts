@@ -5,6 +5,7 @@ import { VainaError } from '../../errors.js';
 import type { Descriptor } from '../../oci/types.js';
 import { ioFailure } from '../io-failure.js';
 import type { StoreParts } from '../parts.js';
+import { syncStore } from '../publish-layers.js';
 import { checkStore } from './check.js';
 import { mendBlob } from './mend-blob.js';
 import { mendLayer } from './mend-layer.js';
@@ -102,7 +103,7 @@ export async function repairStore(
   await parts.collectGarbage();
   await parts.writeLayout();
   // What is told to be mended stays so after a power loss.
-  parts.native.syncfs(parts.paths.root);
+  await syncStore(parts);
   return repairs;
 }
 

@@ -68,7 +68,6 @@ describe('the addon', () => {
       'readFileIn',
       'compileSeccomp',
       'fsync',
-      'syncfs',
       'syncfsLater',
     ];
     const addon = native() as unknown as Record<string, (...values: unknown[]) => unknown>;
@@ -96,7 +95,6 @@ describe('the addon', () => {
     expect(codeOf(() => native().connect(directory))).to.equal('ENOENT');
     expect(codeOf(() => native().send(1_000_000, Buffer.from('x'), []))).to.equal('EBADF');
     expect(native().fsync(directory)).to.equal(undefined);
-    expect(native().syncfs(directory)).to.equal(undefined);
   });
 
   it('syncs a file system while others go on', async () => {

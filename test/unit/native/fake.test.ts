@@ -28,7 +28,7 @@ describe('FakeNative', () => {
       .to.throw()
       .with.property('code', 'EMFILE');
     fake.fsync('/x');
-    fake.syncfs('/x');
+    fake.syncfsLater('/x', () => undefined);
     expect(() => fake.fsync('/x'))
       .to.throw('/x')
       .with.property('code', 'EIO');
