@@ -1,6 +1,6 @@
 import { renameSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { syncDirectory } from '../util/sync-directory.js';
 import { ioFailure } from './io-failure.js';
 import type { StoreParts } from './parts.js';
 import type { BuiltLayer } from './sink.js';
@@ -31,12 +31,7 @@ export async function publishLayers(
       delete layer.record;
     }
   }
-  const directory = await open(paths.layers);
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+  await syncDirectory(paths.layers);
 }
 
 /** Waits until all that was written to the store survives a power loss. */

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { VainaError } from '../errors.js';
 import { algorithmOf, finishDigest, type DigestAlgorithm } from '../oci/digest.js';
 import type { Digest } from '../oci/types.js';
+import { syncDirectory } from '../util/sync-directory.js';
 import { ioFailure } from './io-failure.js';
 import type { StoreParts } from './parts.js';
 
@@ -163,15 +164,5 @@ export class Upload {
     } catch (error) {
       throw ioFailure(error, this.#path);
     }
-  }
-}
-
-/** Makes a new name durable, without holding up the event loop. */
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest, ImageConfig, Manifest } from '../../oci/types.js';
+import { syncDirectory } from '../../util/sync-directory.js';
 import { chainIds } from '../chain.js';
 import { syncStore } from '../publish-layers.js';
 import { unpackLayer } from '../unpack.js';
@@ -67,7 +68,7 @@ async function unpackAgain(mending: Mending, chainId: string, imageIds: readonly
     // Containers that run on it keep what they have.
     mending.quarantine(parts.paths.layer(chainId));
     renameSync(directory, parts.paths.layer(chainId));
-    parts.native.fsync(parts.paths.layers);
+    await syncDirectory(parts.paths.layers);
     writeRow(mending, origin, size);
     parts.layers.setRecord(chainId, record);
   } catch (error) {
