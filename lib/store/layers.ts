@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { VainaError } from '../errors.js';
 import type { Digest } from '../oci/types.js';
@@ -73,6 +74,13 @@ export class Layers {
     }
     return rows.map((row) => this.treeOf(row['chain_id'] as string));
   }
+}
+
+/** Makes the directory of a layer somewhere, and tells where in it its tree is to be written. */
+export function makeLayerDirectory(directory: string): string {
+  const tree = join(directory, 'diff');
+  for (const path of [directory, tree]) mkdirSync(path, { mode: 0o700 });
+  return tree;
 }
 
 function toRow(row: Record<string, unknown>): LayerRow {

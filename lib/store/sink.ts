@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
@@ -19,7 +18,7 @@ import { type Commit, writeCommit } from './commit.js';
 import { isKnown } from './images.js';
 import { layoutManifest } from './layout.js';
 import { ioFailure } from './io-failure.js';
-import type { TreeRecord } from './layers.js';
+import { makeLayerDirectory, type TreeRecord } from './layers.js';
 import { writeList } from './lists.js';
 import type { Lock } from './locks.js';
 import type { StoreParts } from './parts.js';
@@ -236,14 +235,14 @@ export class StoreSink implements ImageSink {
     const directory = parts.session.path();
     const built: BuiltLayer = { ...layer, directory, size: 0 };
     try {
-      makeTree(directory);
+      const tree = parts.relative(makeLayerDirectory(directory));
       await parts.withWorker(async (worker) => {
-        await worker.begin(parts.relative(join(directory, 'diff')));
+        await worker.begin(tree);
         const done = await unpackLayer(content, { ...options, worker });
         check(done.diffId);
         built.size = done.size;
         // While other layers are still on their way.
-        built.record = await worker.usage(parts.relative(join(directory, 'diff')));
+        built.record = await worker.usage(tree);
       }, signal);
       await accept();
     } catch (error) {
@@ -313,12 +312,6 @@ export class StoreSink implements ImageSink {
       return { ...(passwd === undefined ? {} : { passwd }), ...(group === undefined ? {} : { group }) };
     }, signal);
   }
-}
-
-/** The directory of a layer, for its tree to be written in. */
-function makeTree(directory: string): void {
-  mkdirSync(directory, { mode: 0o700 });
-  mkdirSync(join(directory, 'diff'), { mode: 0o700 });
 }
 
 function descriptorOf(manifest: RawManifest): Descriptor {

@@ -1,8 +1,7 @@
-import { lstatSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { lstatSync } from 'node:fs';
 import { VainaError } from '../../errors.js';
 import { chainIds } from '../chain.js';
-import type { LayerRow } from '../layers.js';
+import { makeLayerDirectory, type LayerRow } from '../layers.js';
 import type { StoreParts } from '../parts.js';
 import { firstDifference } from '../tree-difference.js';
 import { unpackLayer } from '../unpack.js';
@@ -85,9 +84,7 @@ async function compareWithArchive(
   // That a blob is missing is told where blobs are looked at.
   if (!content) return;
   const directory = parts.session.path();
-  mkdirSync(directory, { mode: 0o700 });
-  mkdirSync(join(directory, 'diff'), { mode: 0o700 });
-  const fresh = parts.relative(join(directory, 'diff'));
+  const fresh = parts.relative(makeLayerDirectory(directory));
   // What no archive names has the time of its making.
   const begun = Date.now() / 1000 - 1;
   try {

@@ -1,8 +1,8 @@
-import { mkdirSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
+import { renameSync } from 'node:fs';
 import type { Digest, ImageConfig, Manifest } from '../../oci/types.js';
 import { syncDirectory } from '../../util/sync-directory.js';
 import { chainIds } from '../chain.js';
+import { makeLayerDirectory } from '../layers.js';
 import { syncStore } from '../publish-layers.js';
 import { unpackLayer } from '../unpack.js';
 import type { Problem } from './problem.js';
@@ -55,9 +55,7 @@ async function unpackAgain(mending: Mending, chainId: string, imageIds: readonly
   if (!origin || blob === undefined) throw unmendable(`the blob of the layer ${chainId} is missing`);
   const directory = parts.session.path();
   try {
-    mkdirSync(directory, { mode: 0o700 });
-    mkdirSync(join(directory, 'diff'), { mode: 0o700 });
-    const tree = parts.relative(join(directory, 'diff'));
+    const tree = parts.relative(makeLayerDirectory(directory));
     const { size, record } = await parts.withWorker(async (worker) => {
       await worker.begin(tree);
       const done = await unpackLayer(parts.content.open(blob), { what: `layer ${blob}`, worker });
