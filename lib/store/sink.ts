@@ -36,7 +36,7 @@ export interface BuiltLayer {
   size: number;
   /** The directory it was built in; absent when it is in its place. */
   directory?: string;
-  /** What its tree is, where it was built. */
+  /** What its tree is; absent where an older engine unpacked it. */
   record?: TreeRecord;
 }
 
@@ -280,7 +280,7 @@ export class StoreSink implements ImageSink {
     return layers;
   }
 
-  /** Counts the trees that were built, and reads what is kept beside the catalogue's row of the image. */
+  /** Reads what is kept beside the catalogue's row of the image. */
   async #examine(
     layers: readonly BuiltLayer[],
     signal?: AbortSignal,
@@ -295,10 +295,6 @@ export class StoreSink implements ImageSink {
     );
     trees.reverse();
     return this.#parts.withWorker(async (worker) => {
-      for (const layer of layers) {
-        if (layer.directory === undefined || layer.record) continue;
-        layer.record = await worker.usage(this.#parts.relative(join(layer.directory, 'diff')));
-      }
       const read = async (path: string): Promise<string | undefined> => {
         try {
           return (await worker.read(trees, path, USER_FILE_LIMIT))?.toString('utf8');
