@@ -26,7 +26,6 @@ export interface Unpacked {
   diffId: Digest;
   /** Bytes of the decompressed archive. */
   size: number;
-  compression: 'none' | 'gzip' | 'zstd';
 }
 
 /** Where the entries of a layer go. */
@@ -42,7 +41,6 @@ export class LayerPipe {
   readonly #sink: PlainSink;
   #head: Buffer[] = [];
   #headSize = 0;
-  #compression: Unpacked['compression'] = 'none';
   readonly #gzip: GzipReader | undefined;
   #stage: LayerStage | undefined;
 
@@ -85,9 +83,7 @@ export class LayerPipe {
   async #begin(): Promise<LayerStage> {
     const first = Buffer.concat(this.#head);
     this.#head = [];
-    const compression = detectCompression(first);
-    const stage = this.#stageFor(compression);
-    this.#compression = compression as Unpacked['compression'];
+    const stage = this.#stageFor(detectCompression(first));
     this.#stage = stage;
     await stage.write(first);
     return stage;
@@ -102,7 +98,7 @@ export class LayerPipe {
   async #finish(): Promise<Unpacked> {
     const stage = this.#stage ?? (await this.#begin());
     await stage.end();
-    return { ...(await this.#sink.finish()), compression: this.#compression };
+    return this.#sink.finish();
   }
 
   /** A stream that is no gzip after all is a bad layer, whoever notices it. */
@@ -140,7 +136,7 @@ class PlainSink {
     return this.#target.room();
   }
 
-  async finish(): Promise<{ diffId: Digest; size: number }> {
+  async finish(): Promise<Unpacked> {
     this.#reader?.end();
     for (const frames of this.#writer?.late() ?? []) {
       this.#target?.tree.frames(frames);

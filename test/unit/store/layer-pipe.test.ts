@@ -37,9 +37,9 @@ describe('a compressed layer', function () {
     it(`is taken when it grows as much as layers do, read ${name}`, async () => {
       const pipe = new LayerPipe('layer', undefined, reader());
       await pipe.write(gzipSync(Buffer.alloc(200 * MIB)));
-      const { size, compression } = await pipe.finish();
+      const { size } = await pipe.finish();
       await pipe.destroy();
-      expect({ size, compression }).to.deep.equal({ size: 200 * MIB, compression: 'gzip' });
+      expect(size).to.equal(200 * MIB);
     });
   }
 
