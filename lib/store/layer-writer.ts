@@ -26,8 +26,6 @@ export class LayerWriter implements TarHandler {
   /** Requests for the end, one frame after another. */
   readonly #later: FrameWriter[] = [];
   #remembered = 0;
-  /** Entries written, whiteouts included. */
-  entries = 0;
 
   constructor(tree: TreeRequests) {
     this.#tree = tree;
@@ -38,7 +36,6 @@ export class LayerWriter implements TarHandler {
     // The root stays as the engine has made it, as at podman and docker.
     if (path.length === 0) return;
     if (path.includes(WHITEOUT) && this.#whiteout(entry)) return;
-    this.entries++;
     if (entry.type === 'file') {
       this.#file = entry;
       this.#tree.file(path);
@@ -110,7 +107,6 @@ export class LayerWriter implements TarHandler {
       const target = Buffer.concat([path.subarray(0, slash + 1), name.subarray(WHITEOUT.length)]);
       this.#tree.entry('whiteout', target, NONE, NO_DEVICE, entry);
     }
-    this.entries++;
     return true;
   }
 }
