@@ -3,7 +3,7 @@ import { rename, unlink } from 'node:fs/promises';
 import { type FileHandle, open } from 'node:fs/promises';
 import { VainaError } from '../errors.js';
 import { algorithmOf, finishDigest, type DigestAlgorithm, type VerifyingStream } from '../oci/digest.js';
-import type { Descriptor, Digest } from '../oci/types.js';
+import type { Descriptor } from '../oci/types.js';
 import { ioFailure } from './io-failure.js';
 import type { StorePaths } from './paths.js';
 
@@ -16,7 +16,7 @@ export class BlobWriter {
   readonly #path: string;
   readonly #paths: StorePaths;
   readonly #expected: Descriptor | undefined;
-  readonly #record: (digest: Digest, size: number, mediaType: string) => void;
+  readonly #record: (blob: Descriptor) => void;
   readonly #algorithm: DigestAlgorithm;
   readonly #witness: VerifyingStream | undefined;
   readonly #hash: Hash;
@@ -30,7 +30,7 @@ export class BlobWriter {
     path: string,
     paths: StorePaths,
     expected: Descriptor | undefined,
-    record: (digest: Digest, size: number, mediaType: string) => void,
+    record: (blob: Descriptor) => void,
     witness: VerifyingStream | undefined,
   ) {
     this.#witness = witness;
@@ -52,7 +52,7 @@ export class BlobWriter {
     path: string,
     paths: StorePaths,
     expected: Descriptor | undefined,
-    record: (digest: Digest, size: number, mediaType: string) => void,
+    record: (blob: Descriptor) => void,
     witness?: VerifyingStream,
   ): Promise<BlobWriter> {
     try {
@@ -116,8 +116,9 @@ export class BlobWriter {
       throw ioFailure(error, this.#path);
     }
     this.#renamed = true;
-    this.#record(digest, this.#size, mediaType);
-    return { mediaType, digest, size: this.#size };
+    const blob: Descriptor = { mediaType, digest, size: this.#size };
+    this.#record(blob);
+    return blob;
   }
 
   /** Removes what was written, unless it was committed. Idempotent. */

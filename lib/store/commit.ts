@@ -1,4 +1,5 @@
 import type { CommittedManifest, Descriptor, Digest, RawManifest } from '../oci/types.js';
+import { recordBlob } from './content.js';
 import type { Database } from './database.js';
 import { setName } from './images.js';
 import type { BuiltLayer } from './sink.js';
@@ -25,12 +26,7 @@ export function writeCommit(database: Database, commit: Commit): void {
   const now = Date.now();
   const size = layers.reduce((sum, layer) => sum + layer.size, config.bytes.length);
   database.transaction(() => {
-    for (const blob of blobs) {
-      database.run(
-        'INSERT INTO blobs (digest, size, media_type) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-        ...[blob.digest, blob.size, blob.mediaType],
-      );
-    }
+    for (const blob of blobs) recordBlob(database, blob);
     for (const layer of layers) {
       database.run(
         `INSERT INTO layers (chain_id, diff_id, parent, size, created_at, tree_files, tree_size, tree_mark)

@@ -113,7 +113,7 @@ export class Content {
       this.#session.path(),
       this.#paths,
       expected,
-      (digest, size, mediaType) => this.#record(digest, size, mediaType),
+      (blob) => recordBlob(this.#database, blob),
       isWitness ? content : undefined,
     );
   }
@@ -148,15 +148,16 @@ export class Content {
     this.#database.run('UPDATE blobs SET diff_id = ? WHERE digest = ?', diffId, digest);
   }
 
-  #record(digest: Digest, size: number, mediaType: string): void {
-    this.#database.run(
-      'INSERT INTO blobs (digest, size, media_type) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-      ...[digest, size, mediaType],
-    );
-  }
-
   #missing(digest: Digest): VainaError {
     const path = this.pathOf(digest);
     return new VainaError('ERR_STORE_DAMAGED', `the blob ${path} is missing`, { path });
   }
+}
+
+/** Makes a blob whose file is here known to the catalogue, unless it is. */
+export function recordBlob(database: Database, { digest, size, mediaType }: Descriptor): void {
+  database.run(
+    'INSERT INTO blobs (digest, size, media_type) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+    ...[digest, size, mediaType],
+  );
 }

@@ -4,6 +4,7 @@ import { digestOf } from '../oci/digest.js';
 import { formatReference, referenceCandidates } from '../oci/reference.js';
 import type { Descriptor, Digest, Index, RawManifest } from '../oci/types.js';
 import { quote } from '../util/text.js';
+import { recordBlob } from './content.js';
 import type { Database, SqlRow } from './database.js';
 
 /** A manifest list or image index of the store. */
@@ -178,10 +179,7 @@ export function writeList(database: Database, list: NewList, known?: string): st
   database.run('DELETE FROM list_blobs WHERE list_id = ?', id);
   const own = { mediaType: raw.mediaType, digest: raw.digest, size: raw.bytes.length };
   for (const blob of [own, ...blobs]) {
-    database.run(
-      'INSERT INTO blobs (digest, size, media_type) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-      ...[blob.digest, blob.size, blob.mediaType],
-    );
+    recordBlob(database, blob);
     database.run(
       'INSERT INTO list_blobs (list_id, digest) VALUES (?, ?) ON CONFLICT DO NOTHING',
       id,

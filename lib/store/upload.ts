@@ -5,6 +5,7 @@ import { VainaError } from '../errors.js';
 import { algorithmOf, finishDigest, type DigestAlgorithm } from '../oci/digest.js';
 import type { Digest } from '../oci/types.js';
 import { syncDirectory } from '../util/sync-directory.js';
+import { recordBlob } from './content.js';
 import { ioFailure } from './io-failure.js';
 import type { StoreParts } from './parts.js';
 
@@ -122,10 +123,7 @@ export class Upload {
       this.#renamed = true;
       await syncDirectory(dirname(path));
       database.transaction(() => {
-        database.run(
-          'INSERT INTO blobs (digest, size, media_type) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-          ...[expected, this.#size, mediaType],
-        );
+        recordBlob(database, { digest: expected, size: this.#size, mediaType });
         record();
       }, durable);
     } catch (error) {

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { isDigest, verifyBytes } from '../../oci/digest.js';
 import { parseManifest } from '../../oci/manifest.js';
 import { formatReference, parseReference } from '../../oci/reference.js';
-import type { Digest, Manifest } from '../../oci/types.js';
+import type { Digest } from '../../oci/types.js';
 import { VainaError } from '../../errors.js';
+import { recordBlob } from '../content.js';
 import type { SqlRow } from '../database.js';
 import { layoutManifest } from '../layout.js';
 import type { StoreParts } from '../parts.js';
@@ -71,7 +72,7 @@ export function mendManifest(parts: StoreParts, problem: Problem): string {
 }
 
 /** Writes the row of a manifest, and all that it keeps. */
-function enterManifest(parts: StoreParts, imageId: string, digest: Digest, bytes: Buffer): Manifest {
+function enterManifest(parts: StoreParts, imageId: string, digest: Digest, bytes: Buffer): void {
   const { database } = parts;
   const parsed = parseManifest(bytes, '', `manifest ${digest}`);
   if (parsed.kind !== 'manifest' || !parsed.manifest.config.digest.endsWith(`:${imageId}`))
@@ -103,12 +104,7 @@ function enterManifest(parts: StoreParts, imageId: string, digest: Digest, bytes
     const index = database.get('SELECT index_digest FROM manifests WHERE digest = ?', digest)?.[
       'index_digest'
     ];
-    for (const blob of needed) {
-      database.run(
-        'INSERT INTO blobs (digest, size, media_type) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-        ...[blob.digest, blob.size, blob.mediaType],
-      );
-    }
+    for (const blob of needed) recordBlob(database, blob);
     for (const one of [...needed.map((blob) => blob.digest), ...(typeof index === 'string' ? [index] : [])])
       database.run(
         'INSERT INTO image_blobs (image_id, digest) VALUES (?, ?) ON CONFLICT DO NOTHING',
@@ -116,7 +112,6 @@ function enterManifest(parts: StoreParts, imageId: string, digest: Digest, bytes
         one,
       );
   }, true);
-  return manifest;
 }
 
 /** Gives an image a manifest that it has, or whose blob is here. */
