@@ -1,9 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
-import { rename, unlink } from 'node:fs/promises';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { VainaError } from '../errors.js';
 import { algorithmOf, finishDigest, type DigestAlgorithm, type VerifyingStream } from '../oci/digest.js';
 import type { Descriptor } from '../oci/types.js';
+import { writeAll } from '../util/file-writer.js';
 import { ioFailure } from './io-failure.js';
 import type { StorePaths } from './paths.js';
 
@@ -90,9 +90,10 @@ export class BlobWriter {
    * @throws VainaError `ERR_DIGEST_MISMATCH` when there are more than were announced, `ERR_NO_SPACE`
    */
   async write(chunk: Buffer): Promise<void> {
+    const position = this.#size;
     this.note(chunk);
     await this.#settled();
-    this.#writing = writeWhole(this.#file, chunk);
+    this.#writing = writeAll(this.#file, [chunk], position);
     // It is awaited with the next chunk, or at the end.
     this.#writing.catch(() => undefined);
   }
@@ -144,8 +145,4 @@ export class BlobWriter {
       subject: digest,
     });
   }
-}
-
-async function writeWhole(file: FileHandle, bytes: Buffer): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
 }

@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { closeSync, existsSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { VainaError } from '../errors.js';
 
 /** What removing an image writes to the catalogue's log, its index and `index.json`, many times over. */
@@ -40,7 +40,7 @@ export class Reserve {
       const fd = openSync(this.#path, 'wx', 0o600);
       let size = 0;
       try {
-        while (size < SIZE) size += writeWhole(fd, piece);
+        for (; size < SIZE; size += PIECE) writeFileSync(fd, piece);
       } catch {
         ftruncateSync(fd, size);
       } finally {
@@ -60,10 +60,4 @@ export class Reserve {
       return false;
     }
   }
-}
-
-function writeWhole(fd: number, bytes: Buffer): number {
-  let at = 0;
-  while (at < bytes.length) at += writeSync(fd, bytes, at);
-  return at;
 }

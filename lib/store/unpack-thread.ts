@@ -1,6 +1,6 @@
-// The main module of a thread that unpacks layers, one after another. It has nothing to do but that, so it waits in
+// The main module of a thread that unpacks one layer. It has nothing to do but that, so it waits in
 // write(2) for the pipe and the disk.
-import { writeSync, writevSync } from 'node:fs';
+import { writevSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { gzipReader } from '../native/index.js';
@@ -28,7 +28,7 @@ class Job {
     const piece = this.#pieces[this.#piece++ % PIECES] as Buffer;
     this.then(async (pipe) => {
       const bytes = piece.subarray(0, size);
-      if (this.#rawFd !== undefined) writeWhole(this.#rawFd, bytes);
+      if (this.#rawFd !== undefined) writeParts(this.#rawFd, [bytes]);
       await pipe.write(bytes);
       tell({ kind: 'taken' });
     });
@@ -66,10 +66,6 @@ function writeParts(fd: number, parts: readonly Buffer[]): void {
       return skip === part.length ? [] : [part.subarray(skip)];
     });
   }
-}
-
-function writeWhole(fd: number, bytes: Buffer): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
 }
 
 function tell(message: FromThread): void {

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { VainaError } from '../errors.js';
 import { algorithmOf, finishDigest, type DigestAlgorithm } from '../oci/digest.js';
 import type { Digest } from '../oci/types.js';
+import { writeAll } from '../util/file-writer.js';
 import { syncDirectory } from '../util/sync-directory.js';
 import { recordBlob } from './content.js';
 import { ioFailure } from './io-failure.js';
@@ -68,9 +69,13 @@ export class Upload {
    * @throws VainaError `ERR_NO_SPACE`, `ERR_IO`; then the upload is of no more use
    */
   async write(chunk: Buffer): Promise<void> {
-    const writing = this.#writeAt(chunk, this.#size);
+    const writing = writeAll(this.#file, [chunk], this.#size);
     this.#hash.update(chunk);
-    await writing;
+    try {
+      await writing;
+    } catch (error) {
+      throw ioFailure(error, this.#path);
+    }
     this.#size += chunk.length;
   }
 
@@ -152,15 +157,5 @@ export class Upload {
       at += read;
     }
     return finishDigest(hash, algorithm);
-  }
-
-  async #writeAt(bytes: Buffer, position: number): Promise<void> {
-    try {
-      for (let at = 0; at < bytes.length;) {
-        at += (await this.#file.write(bytes, at, bytes.length - at, position + at)).bytesWritten;
-      }
-    } catch (error) {
-      throw ioFailure(error, this.#path);
-    }
   }
 }
