@@ -2,7 +2,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Native } from '../native/types.js';
 import { digestOf } from '../oci/digest.js';
-import { layerCompression, MEDIA } from '../oci/mediatypes.js';
+import { LAYER_TYPES, layerCompression, MEDIA } from '../oci/mediatypes.js';
 import type { Manifest, RawManifest } from '../oci/types.js';
 import type { Database } from './database.js';
 import { ioFailure } from './io-failure.js';
@@ -65,8 +65,6 @@ function writeLayoutFile(path: string, text: string, session: Session): void {
   }
 }
 
-const LAYER_TYPES = { none: MEDIA.ociLayer, gzip: MEDIA.ociLayerGzip, zstd: MEDIA.ociLayerZstd } as const;
-
 /**
  * A manifest as the layout has it: programs that read layouts look for OCI's media types, and Docker's manifests are
  * the same under other names.
@@ -80,7 +78,7 @@ export function layoutManifest(manifest: RawManifest): RawManifest {
     config: { ...parsed.config, mediaType: MEDIA.ociConfig },
     layers: parsed.layers.map((layer) => {
       const compression = layerCompression(layer.mediaType);
-      return compression === undefined ? layer : { ...layer, mediaType: LAYER_TYPES[compression] };
+      return compression === undefined ? layer : { ...layer, mediaType: LAYER_TYPES.oci[compression] };
     }),
   };
   const bytes = Buffer.from(JSON.stringify(translated));
