@@ -1,13 +1,11 @@
 import { relative } from 'node:path';
 import { changesBetween, changesOfLayer, type Change } from '../store/changes.js';
 import type { Context } from './context.js';
-import { requireImage } from './image-history.js';
 
 export type { Change };
 
 /** What the top layer of an image changes of those below; with a base, what makes the image out of the base. */
 export async function imageDiff(context: Context, id: string, base?: string): Promise<Change[]> {
-  requireImage(context, id);
   const { store } = context;
   const treesOf = (image: string): string[] =>
     store.layers.lowerDirectories(image).map((tree) => relative(store.root, tree));

@@ -1,6 +1,4 @@
-import { VainaError } from '../errors.js';
 import type { HistoryEntry } from '../oci/types.js';
-import type { ImageRow } from '../store/images.js';
 import type { Context } from './context.js';
 
 /** One step of how an image came to be. */
@@ -19,17 +17,10 @@ export interface HistoryRow {
   tags: readonly string[];
 }
 
-/** The image with this id. Throws ERR_NO_SUCH_IMAGE. */
-export function requireImage(context: Context, id: string): ImageRow {
-  const row = context.store.images.get(id);
-  if (!row) throw new VainaError('ERR_NO_SUCH_IMAGE', `no image with id ${id}`, { subject: id });
-  return row;
-}
-
 /** How an image came to be, the newest step first. */
 export function imageHistory(context: Context, id: string): HistoryRow[] {
   const { images, layers } = context.store;
-  const row = requireImage(context, id);
+  const row = images.require(id);
   const chain = images.layersOf(id);
   const tops = new Map(images.list().map((image) => [images.layersOf(image.id).at(-1), image]));
   const steps: HistoryEntry[] = row.config.history ?? chain.map(() => ({}));

@@ -1,5 +1,4 @@
 import type { Context } from './context.js';
-import { requireImage } from './image-history.js';
 
 /** A layer of an image's tree. */
 export interface ImageTreeLayer {
@@ -26,7 +25,7 @@ export interface ImageTree {
 /** The layers of an image; with `whatRequires` those of images that are built on it. */
 export function imageTree(context: Context, id: string, options: { whatRequires?: boolean }): ImageTree {
   const { images, layers } = context.store;
-  const row = requireImage(context, id);
+  const row = images.require(id);
   const tops = new Map<string | undefined, string[]>();
   for (const image of images.list()) {
     const top = images.layersOf(image.id).at(-1);

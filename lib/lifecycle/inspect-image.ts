@@ -1,4 +1,3 @@
-import { VainaError } from '../errors.js';
 import type { HistoryEntry, ImageRuntimeConfig } from '../oci/types.js';
 import type { Context } from './context.js';
 
@@ -63,8 +62,7 @@ export interface ImageInspect {
 
 /** All that is known of an image. */
 export function inspectImage(context: Context, id: string): ImageInspect {
-  const row = context.store.images.get(id);
-  if (!row) throw new VainaError('ERR_NO_SUCH_IMAGE', `no image with id ${id}`, { subject: id });
+  const row = context.store.images.require(id);
   const { config, manifest } = row;
   const [top, ...lower] = context.store.layers.lowerDirectories(id);
   return {

@@ -4,7 +4,6 @@ import { VainaError } from '../errors.js';
 import type { Lock } from '../store/locks.js';
 import type { Context } from './context.js';
 import { publishImage } from './events.js';
-import { requireImage } from './image-history.js';
 
 /** An image that is mounted. */
 export interface MountedImage {
@@ -30,7 +29,7 @@ function recordOf(context: Context, id: string): string {
 
 /** Mounts the layers of an image, read-only; one that is mounted is counted once more. Tells where. */
 export async function mountImage(context: Context, id: string): Promise<string> {
-  requireImage(context, id);
+  context.store.images.require(id);
   if (context.host.rootless) {
     throw new VainaError(
       'ERR_UNSUPPORTED',

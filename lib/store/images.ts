@@ -105,6 +105,13 @@ export class Images {
     return this.#one('images.id = ?', id);
   }
 
+  /** As {@link Images.get}. Throws ERR_NO_SUCH_IMAGE. */
+  require(id: string): ImageRow {
+    const image = this.get(id);
+    if (image) return image;
+    throw new VainaError('ERR_NO_SUCH_IMAGE', `no image with id ${id}`, { subject: id });
+  }
+
   /** The image that has this full reference as a name; of a manifest list, its image for this host. */
   byName(name: string): ImageRow | undefined {
     return (
@@ -166,9 +173,7 @@ export class Images {
    */
   async tag(id: string, name: string): Promise<void> {
     this.#database.transaction(() => {
-      const image = this.get(id);
-      if (!image) throw new VainaError('ERR_NO_SUCH_IMAGE', `no image with id ${id}`, { subject: id });
-      setName(this.#database, name, id, image.digest);
+      setName(this.#database, name, id, this.require(id).digest);
     }, true);
     await this.#onNames();
   }

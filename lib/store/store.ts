@@ -10,7 +10,7 @@ import { Containers } from './containers.js';
 import { Content } from './content.js';
 import { Database, sqlFailure } from './database.js';
 import { sweepUnreferenced } from './garbage.js';
-import { type ImageRow, Images } from './images.js';
+import { Images } from './images.js';
 import { ioFailure } from './io-failure.js';
 import { jobs } from './jobs.js';
 import { Layers } from './layers.js';
@@ -167,7 +167,7 @@ export class Store implements AsyncDisposable {
    * @throws VainaError `ERR_NO_SUCH_IMAGE`
    */
   source(imageId: string): ImageSource {
-    return new jobs.StoreSource(this.#image(imageId), this.content);
+    return new jobs.StoreSource(this.images.require(imageId), this.content);
   }
 
   /**
@@ -305,12 +305,6 @@ export class Store implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #image(id: string): ImageRow {
-    const image = this.images.get(id);
-    if (!image) throw new VainaError('ERR_NO_SUCH_IMAGE', `no image with id ${id}`, { subject: id });
-    return image;
   }
 
   #relative(path: string): string {
