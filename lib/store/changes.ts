@@ -73,10 +73,10 @@ export async function changesBetween(
     else if (await differs(worker, merged, old)) changes.add('C', merged.path);
   }
   let gone: Buffer | undefined;
-  for await (const { path } of new MergedTree(worker, base).walk()) {
+  for await (const { path } of before.walk()) {
     // What was in a directory that is gone is gone with it.
     if (gone && path.subarray(0, gone.length + 1).equals(joinBytes(gone, Buffer.alloc(0)))) continue;
-    if (await new MergedTree(worker, trees).find(path)) continue;
+    if (await now.find(path)) continue;
     changes.add('D', path);
     gone = path;
   }
@@ -88,9 +88,7 @@ async function differs(worker: StorageWorker, a: MergedEntry, b: MergedEntry): P
   if (now.type !== old.type || now.mode !== old.mode || now.uid !== old.uid || now.gid !== old.gid)
     return true;
   if (!now.target.equals(old.target) || now.major !== old.major || now.minor !== old.minor) return true;
-  if (now.type === 'directory') return false;
-  if (now.type !== 'file') return false;
-  if (now.file === old.file) return false;
+  if (now.type !== 'file' || now.file === old.file) return false;
   if (now.size !== old.size) return true;
   if (sameTime(now, old)) return false;
   return (await digestOfFile(worker, a.tree, a.path)) !== (await digestOfFile(worker, b.tree, b.path));
