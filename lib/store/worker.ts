@@ -7,7 +7,7 @@ import { VainaError } from '../errors.js';
 import { MESSAGE, MessageParser, parseFailed } from '../native/messages.js';
 import type { Native } from '../native/types.js';
 import { encodePlan } from '../spec/encode.js';
-import { FRAME_HEADER, MAX_FRAME, REQUEST } from './frames.js';
+import { FRAME_HEADER, FrameWriter, MAX_FRAME, REQUEST } from './frames.js';
 import { TreeRequests } from './tree-requests.js';
 import { workerFailure } from './worker-failure.js';
 import { type StorageMaps, workerPlan } from './worker-plan.js';
@@ -235,10 +235,12 @@ export class StorageWorker {
 
   /** Mounts trees on top of each other (the top one first), read-only, at a directory of the store. Only for root. */
   async mount(target: string, trees: readonly string[]): Promise<void> {
-    const count = Buffer.alloc(4);
-    count.writeUInt32LE(trees.length);
+    const name = Buffer.from(target);
+    const front = new FrameWriter(3 + name.length + 4);
+    front.text(name);
+    front.u32(trees.length);
     const texts = trees.map((tree) => Buffer.from(tree));
-    await this.#request(REQUEST.mount, texts, Buffer.concat([textOf(target), count]));
+    await this.#request(REQUEST.mount, texts, front.bytes);
   }
 
   /** Ends a mount; one that is not there is fine. */
@@ -368,13 +370,4 @@ export class StorageWorker {
     this.#pending.clear();
     for (let wait = 1; !this.#native.reap(this.#pid); wait = Math.min(wait * 2, 50)) await sleep(wait);
   }
-}
-
-/** As a frame has it: length, bytes, NUL. */
-function textOf(text: string): Buffer {
-  const bytes = Buffer.from(text);
-  const out = Buffer.alloc(bytes.length + 3);
-  out.writeUInt16LE(bytes.length);
-  bytes.copy(out, 2);
-  return out;
 }
