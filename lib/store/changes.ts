@@ -1,6 +1,14 @@
-import { isOpaque, MergedTree, type MergedEntry } from './merged-tree.js';
-import { comparePaths, joinBytes, type TreeEntry, walkTree } from './listing.js';
-import { digestOfFile, isWhiteout } from './tree-difference.js';
+import {
+  comparePaths,
+  isOpaque,
+  isWhiteout,
+  joinBytes,
+  sameTime,
+  type TreeEntry,
+  walkTree,
+} from './listing.js';
+import { MergedTree, type MergedEntry } from './merged-tree.js';
+import { digestOfFile } from './tree-difference.js';
 import type { StorageWorker } from './worker.js';
 
 /** One path that differs between two file systems. */
@@ -96,10 +104,6 @@ async function differs(worker: StorageWorker, a: MergedEntry, b: MergedEntry): P
 
 function sameDirectory(a: TreeEntry, b: TreeEntry): boolean {
   return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && sameTime(a, b);
-}
-
-function sameTime(a: TreeEntry, b: TreeEntry): boolean {
-  return a.mtime.seconds === b.mtime.seconds && a.mtime.nanoseconds === b.mtime.nanoseconds;
 }
 
 /** Each path once, with the directories that lead to what was added or deleted. */

@@ -98,6 +98,24 @@ export async function* walkTree(
   }
 }
 
+/** Overlay's mark for what is deleted: a character device of number 0:0. */
+export function isWhiteout(entry: TreeEntry): boolean {
+  return entry.type === 'char-device' && entry.major === 0 && entry.minor === 0;
+}
+
+/** Whether a directory hides what the trees below have at its place. */
+export function isOpaque(entry: TreeEntry): boolean {
+  return entry.xattrs.some(
+    ({ name, value }) =>
+      /^(?:trusted|user)\.overlay\.opaque$/.test(name.toString('latin1')) && value.toString('latin1') === 'y',
+  );
+}
+
+/** Whether both were modified at the same time, to the nanosecond. */
+export function sameTime({ mtime: a }: TreeEntry, { mtime: b }: TreeEntry): boolean {
+  return a.seconds === b.seconds && a.nanoseconds === b.nanoseconds;
+}
+
 /** A path of a tree and a name in it. */
 export function joinBytes(directory: Buffer, name: Buffer): Buffer {
   return directory.length === 0 ? name : Buffer.concat([directory, SLASH, name]);

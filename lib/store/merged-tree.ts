@@ -1,5 +1,4 @@
-import { isWhiteout } from './tree-difference.js';
-import { joinBytes, listDirectory, type TreeEntry } from './listing.js';
+import { isOpaque, isWhiteout, joinBytes, listDirectory, type TreeEntry } from './listing.js';
 import type { StorageWorker } from './worker.js';
 
 /** A name as an overlay of several trees shows it. */
@@ -70,12 +69,4 @@ export class MergedTree {
     this.#cache.set(key, merged);
     return merged;
   }
-}
-
-/** Whether a directory hides what the trees below have at its place. */
-export function isOpaque(entry: TreeEntry): boolean {
-  return entry.xattrs.some(
-    ({ name, value }) =>
-      /^(?:trusted|user)\.overlay\.opaque$/.test(name.toString('latin1')) && value.toString('latin1') === 'y',
-  );
 }

@@ -1,5 +1,5 @@
 import { VainaError } from '../errors.js';
-import { joinBytes, type TreeEntry } from './listing.js';
+import { joinBytes, sameTime, type TreeEntry } from './listing.js';
 import { MergedTree } from './merged-tree.js';
 import { isReserved } from './reserved.js';
 import type { StorageWorker } from './worker.js';
@@ -50,10 +50,8 @@ export class MountPoints {
     const old = (await this.#below.find(path))?.entry;
     if (!old) return self.mode === 0o755 && self.uid === 0 && self.gid === 0 && attributesOf(self) === '';
     if (old.type !== 'directory') return false;
-    const sameTime =
-      old.mtime.seconds === self.mtime.seconds && old.mtime.nanoseconds === self.mtime.nanoseconds;
     return (
-      (sameTime || found.cleared) &&
+      (sameTime(old, self) || found.cleared) &&
       old.mode === self.mode &&
       old.uid === self.uid &&
       old.gid === self.gid &&

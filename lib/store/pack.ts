@@ -1,7 +1,6 @@
 import { VainaError } from '../errors.js';
-import { joinBytes, listDirectory, type TreeEntry } from './listing.js';
+import { isWhiteout, joinBytes, listDirectory, type TreeEntry } from './listing.js';
 import { isReserved, OPAQUE_NAME, WHITEOUT_PREFIX } from './reserved.js';
-import { isWhiteout } from './tree-difference.js';
 import { MountPoints, type PackedMounts } from './pack-mounts.js';
 import { MAX_DEPTH, MAX_ENTRIES, MAX_PATH_BYTES } from './tar/limits.js';
 import { show } from './tar/malformed.js';

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { TreeEntry, WalkedEntry } from './listing.js';
-import { comparePaths, walkTree } from './listing.js';
+import { comparePaths, isWhiteout, sameTime, walkTree, type TreeEntry, type WalkedEntry } from './listing.js';
 import { isReserved } from './reserved.js';
 import { show } from './tar/malformed.js';
 import type { StorageWorker } from './worker.js';
@@ -56,12 +55,7 @@ async function fieldThatDiffers(
   if (a.major !== b.major || a.minor !== b.minor) return 'device number';
   if (!a.target.equals(b.target)) return 'target';
   const late = a.type === 'directory' && a.mtime.seconds >= since;
-  if (
-    !late &&
-    !isWhiteout(a) &&
-    (a.mtime.seconds !== b.mtime.seconds || a.mtime.nanoseconds !== b.mtime.nanoseconds)
-  )
-    return 'time';
+  if (!late && !isWhiteout(a) && !sameTime(a, b)) return 'time';
   if (attributesOf(a) !== attributesOf(b)) return 'set of extended attributes';
   if (a.type === 'directory') return undefined;
   const linked = links.get(a.file);
@@ -73,11 +67,6 @@ async function fieldThatDiffers(
   return (await digestOfFile(worker, first, path)) === (await digestOfFile(worker, second, path))
     ? undefined
     : 'content';
-}
-
-/** Overlay's mark for what is deleted: a character device of number 0:0. */
-export function isWhiteout(entry: TreeEntry): boolean {
-  return entry.type === 'char-device' && entry.major === 0 && entry.minor === 0;
 }
 
 function attributesOf(entry: TreeEntry): string {
