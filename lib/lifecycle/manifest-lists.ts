@@ -51,7 +51,7 @@ export async function addToList(
   const rows = await imagesOf(context, image, options);
   const list = context.store.lists.require(id);
   const { index } = list;
-  for (const { row, brought: _brought } of rows) {
+  for (const { row } of rows) {
     const entry = annotated(descriptorOf(row), options);
     index.manifests = [...index.manifests.filter(({ digest }) => digest !== entry.digest), entry];
   }
@@ -181,8 +181,9 @@ async function imagesOf(
   }
   const list = all ? lists.find(image) : undefined;
   if (!list) return [{ row: images.find(image).image, brought: false }];
+  const rows = images.list();
   return list.index.manifests.map(({ digest }) => {
-    const row = images.list().find((one) => one.digest === digest);
+    const row = rows.find((one) => one.digest === digest);
     if (!row)
       throw new VainaError('ERR_NO_SUCH_IMAGE', `the store does not have ${digest}`, { subject: digest });
     return { row, brought: false };
