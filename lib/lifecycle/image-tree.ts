@@ -1,3 +1,4 @@
+import type { LayerRow } from '../store/layers.js';
 import type { Context } from './context.js';
 
 /** A layer of an image's tree. */
@@ -38,12 +39,12 @@ export function imageTree(context: Context, id: string, options: { whatRequires?
   });
   const own = images.layersOf(id);
   const top = own.at(-1);
-  const chosen = options.whatRequires && top !== undefined ? above(context, top) : own;
+  const chosen = options.whatRequires && top !== undefined ? above(layers.list(), top) : own;
   return { id, names: row.names, size: row.size, layers: chosen.map(describe) };
 }
 
 /** A layer and all that are above it, each before those above itself. */
-function above(context: Context, chainId: string): string[] {
-  const children = context.store.layers.list().filter(({ parent }) => parent === chainId);
-  return [chainId, ...children.flatMap((child) => above(context, child.chainId))];
+function above(layers: readonly LayerRow[], chainId: string): string[] {
+  const children = layers.filter(({ parent }) => parent === chainId);
+  return [chainId, ...children.flatMap((child) => above(layers, child.chainId))];
 }
