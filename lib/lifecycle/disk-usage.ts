@@ -55,7 +55,7 @@ export interface DiskUsage {
 }
 
 /** What the images take, by what the catalogue knows. */
-export function diskUsage(context: Context): Omit<DiskUsage, 'containers'> {
+function imagesUsage(context: Context): Omit<DiskUsage, 'containers'> {
   const { images, layers } = context.store;
   const sizes = new Map(layers.list().map((layer) => [layer.chainId, layer.size]));
   const users = new Map<string, number>();
@@ -83,7 +83,7 @@ export function diskUsage(context: Context): Omit<DiskUsage, 'containers'> {
 }
 
 /** What all of the store takes. */
-export async function engineUsage(context: Context): Promise<DiskUsage> {
+export async function diskUsage(context: Context): Promise<DiskUsage> {
   const entries = allContainers(context);
   const sizes = new Map<string, number>();
   if (entries.length > 0) {
@@ -105,5 +105,5 @@ export async function engineUsage(context: Context): Promise<DiskUsage> {
       size: sizes.get(record.id) ?? 0,
     };
   });
-  return { ...diskUsage(context), containers };
+  return { ...imagesUsage(context), containers };
 }

@@ -12,7 +12,7 @@ export const jobs = {
     return (require('../transports/copy-image.js') as typeof import('../transports/copy-image.js')).copyImage;
   },
   get diskUsage() {
-    return (require('./disk-usage.js') as typeof import('./disk-usage.js')).engineUsage;
+    return (require('./disk-usage.js') as typeof import('./disk-usage.js')).diskUsage;
   },
   get doctor() {
     return (require('./doctor.js') as typeof import('./doctor.js')).examine;

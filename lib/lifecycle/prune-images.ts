@@ -1,6 +1,5 @@
 import { VainaError } from '../errors.js';
 import type { Context } from './context.js';
-import { diskUsage } from './disk-usage.js';
 import { hasLabel, listImages } from './list-images.js';
 import { removeImage } from './remove-image.js';
 
@@ -41,7 +40,7 @@ export async function pruneImages(context: Context, options: PruneImagesOptions)
     if (until && image.created >= until) continue;
     if (!label.every((one) => hasLabel(image.labels, one))) continue;
     if (labelNot.some((one) => hasLabel(image.labels, one))) continue;
-    const size = diskUsage(context).images.find(({ id }) => id === image.id)?.uniqueSize ?? 0;
+    const size = image.size - sharedSizeOf(context, image.id);
     try {
       await removeImage(context, image.id, {});
       pruned.push({ id: image.id, names: image.names, size });
@@ -51,4 +50,10 @@ export async function pruneImages(context: Context, options: PruneImagesOptions)
     }
   }
   return pruned;
+}
+
+/** Bytes of the layers of an image that others have as well. */
+function sharedSizeOf({ store: { images, layers } }: Context, id: string): number {
+  const shared = images.layersOf(id).filter((chainId) => images.usersOf(chainId) > 1);
+  return shared.reduce((sum, chainId) => sum + (layers.get(chainId)?.size ?? 0), 0);
 }
