@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { VainaError } from '../../errors.js';
 import { parseImageConfig } from '../../oci/config.js';
-import { digestOf, isDigest, type DigestAlgorithm } from '../../oci/digest.js';
+import { algorithmOf, digestOf, isDigest, type DigestAlgorithm } from '../../oci/digest.js';
 import { parseManifest } from '../../oci/manifest.js';
-
+import { isIndexType } from '../../oci/mediatypes.js';
 import { formatReference, parseReference } from '../../oci/reference.js';
 import type { Digest, Manifest } from '../../oci/types.js';
 import { chainIds } from '../chain.js';
@@ -77,8 +77,7 @@ function checkManifest({ database, content }: StoreParts, findings: Findings, ro
   const report = (what: string): void =>
     findings.add('manifest-damaged', digest, `the manifest ${digest} of the image ${id} ${what}`, images);
   const bytes = Buffer.from(row['content'] as string);
-  if (!isDigest(digest) || digestOf(bytes, digest.startsWith('sha512') ? 'sha512' : 'sha256') !== digest)
-    return report('is not the one that its row names');
+  if (!hasDigest(bytes, digest)) return report('is not the one that its row names');
   if (bytes.length !== row['size']) return report(`has ${bytes.length} bytes, not ${String(row['size'])}`);
   let manifest: Manifest;
   try {
@@ -91,7 +90,7 @@ function checkManifest({ database, content }: StoreParts, findings: Findings, ro
   }
   if (!manifest.config.digest.endsWith(`:${id}`))
     return report(`is of the configuration ${manifest.config.digest}`);
-  const layout = layoutManifest({ bytes, mediaType: row['media_type'] as string, digest: digest });
+  const layout = layoutManifest({ bytes, mediaType: row['media_type'] as string, digest });
   if (layout.digest !== row['layout_digest'] || layout.bytes.length !== row['layout_size'])
     return report('is another one in the layout');
   const needed = [
@@ -119,13 +118,12 @@ function checkIndex(path: string, findings: Findings, row: SqlRow, images: strin
   } catch {
     return;
   }
-  if (digestOf(bytes, digest.startsWith('sha512') ? 'sha512' : 'sha256') !== digest) return;
+  if (!hasDigest(bytes, digest)) return;
   try {
     const parsed = parseManifest(bytes, '', 'index');
     if (parsed.kind === 'index' && parsed.index.manifests.some((one) => one.digest === member)) return;
     // An index may lead to another index that leads to the manifest.
-    if (parsed.kind === 'index' && parsed.index.manifests.some((one) => /index|list/.test(one.mediaType)))
-      return;
+    if (parsed.kind === 'index' && parsed.index.manifests.some((one) => isIndexType(one.mediaType))) return;
     findings.add(
       'index-damaged',
       digest,
@@ -142,8 +140,7 @@ function checkList(findings: Findings, row: SqlRow): void {
   const [id, digest] = [row['id'] as string, row['digest'] as string];
   const bytes = Buffer.from(row['content'] as string);
   const report = (what: string): void => findings.add('list-damaged', id, `the manifest list ${id} ${what}`);
-  if (digestOf(bytes, digest.startsWith('sha512') ? 'sha512' : 'sha256') !== digest)
-    return report('is not the one that its row names');
+  if (!hasDigest(bytes, digest)) return report('is not the one that its row names');
   try {
     if (parseManifest(bytes, '', 'manifest list').kind !== 'index') report('is an image');
   } catch (error) {
@@ -172,4 +169,9 @@ function checkName({ database }: StoreParts, findings: Findings, row: SqlRow): v
   }
   if (!database.get('SELECT 1 FROM manifests WHERE image_id = ? AND digest = ?', id, digest))
     report(`the name ${name} is of the manifest ${digest}, which the image ${id} does not have`);
+}
+
+/** Whether this is the digest of the bytes; false for what is no digest at all. */
+function hasDigest(bytes: Buffer, digest: string): digest is Digest {
+  return isDigest(digest) && digestOf(bytes, algorithmOf(digest)) === digest;
 }

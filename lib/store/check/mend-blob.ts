@@ -1,6 +1,6 @@
 import { createReadStream, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { algorithmOf, finishDigest, hexOf, parseDigest } from '../../oci/digest.js';
+import { algorithmOf, digestOf, finishDigest, hexOf, parseDigest } from '../../oci/digest.js';
 import type { Descriptor, Digest } from '../../oci/types.js';
 import { layoutManifest } from '../layout.js';
 import type { StoreParts } from '../parts.js';
@@ -36,10 +36,6 @@ export async function mendBlob(mending: Mending, problem: Problem): Promise<stri
 
 /** A configuration or manifest that the catalogue has a whole copy of. */
 function documentOf({ database }: StoreParts, digest: Digest): Buffer | undefined {
-  const isIt = (bytes: Buffer): boolean => {
-    const hash = createHash(algorithmOf(digest)).update(bytes);
-    return finishDigest(hash, algorithmOf(digest)) === digest;
-  };
   const config = database.get('SELECT config FROM images WHERE id = ?', hexOf(digest));
   const manifests = database.all(
     'SELECT digest, media_type, content FROM manifests WHERE digest = ? OR layout_digest = ?',
@@ -55,7 +51,7 @@ function documentOf({ database }: StoreParts, digest: Digest): Buffer | undefine
       return [bytes, translated(raw)];
     }),
   ];
-  return candidates.find(isIt);
+  return candidates.find((bytes) => digestOf(bytes, algorithmOf(digest)) === digest);
 }
 
 function translated(raw: { bytes: Buffer; mediaType: string; digest: Digest }): Buffer {
