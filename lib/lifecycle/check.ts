@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PROBLEM_KINDS, type CheckOptions, type Problem, type ProblemKind } from '../store/check/problem.js';
+import type { CheckOptions, Problem } from '../store/check/problem.js';
 import { isPlainRootfs } from './files.js';
 import { filesOf, type Context } from './context.js';
 import { findContainer, type Entry } from './catalogue.js';
 import { VainaError } from '../errors.js';
 
-export { PROBLEM_KINDS, type CheckOptions, type Problem, type ProblemKind };
+export type { CheckOptions, Problem };
 
 /** Looks for damage in the store and in what containers have on disk. Changes nothing. */
 export async function checkEngine(context: Context, options: CheckOptions): Promise<Problem[]> {

@@ -1,30 +1,33 @@
 import type { Digest } from '../../oci/types.js';
 import type { StoreParts } from '../parts.js';
 
-/** What may be wrong with a store, one word for each way to mend it. */
+/**
+ * What may be wrong with a store, one word for each way to mend it, in the order in which it is mended: first what others
+ * are made from.
+ */
 export const PROBLEM_KINDS = [
   'catalogue-damaged',
-  'image-inconsistent',
-  'image-layers',
-  'name-damaged',
-  'manifest-damaged',
-  'config-damaged',
-  'index-damaged',
-  'list-damaged',
-  'signature-damaged',
   'blob-missing',
   'blob-size',
   'blob-digest',
   'blob-unreadable',
+  'config-damaged',
+  'manifest-damaged',
+  'image-inconsistent',
+  'index-damaged',
+  'list-damaged',
+  'signature-damaged',
+  'name-damaged',
+  'layer-inconsistent',
+  'image-layers',
   'layer-missing',
   'layer-changed',
   'layer-differs',
-  'layer-inconsistent',
-  'layout-damaged',
-  'container-damaged',
+  'stray-file',
   'stray-blob',
   'stray-layer',
-  'stray-file',
+  'layout-damaged',
+  'container-damaged',
 ] as const;
 
 /**

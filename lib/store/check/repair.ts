@@ -10,7 +10,7 @@ import { checkStore } from './check.js';
 import { mendBlob } from './mend-blob.js';
 import { mendLayer } from './mend-layer.js';
 import { mendCatalogue, mendConfig, mendImage, mendList, mendManifest, mendName } from './mend-rows.js';
-import type { Problem } from './problem.js';
+import { PROBLEM_KINDS, type Problem } from './problem.js';
 
 /** How a store is mended. */
 export interface RepairOptions {
@@ -43,32 +43,6 @@ export interface Mending extends RepairOptions {
 /** How often it is looked again for what else is wrong. */
 const PASSES = 4;
 
-/** First what others are made from. */
-const ORDER: readonly Problem['kind'][] = [
-  'catalogue-damaged',
-  'blob-missing',
-  'blob-size',
-  'blob-digest',
-  'blob-unreadable',
-  'config-damaged',
-  'manifest-damaged',
-  'image-inconsistent',
-  'index-damaged',
-  'list-damaged',
-  'signature-damaged',
-  'name-damaged',
-  'layer-inconsistent',
-  'image-layers',
-  'layer-missing',
-  'layer-changed',
-  'layer-differs',
-  'stray-file',
-  'stray-blob',
-  'stray-layer',
-  'layout-damaged',
-  'container-damaged',
-];
-
 /**
  * Mends what can be mended: what is damaged is moved to `quarantine`, documents are taken from the catalogue and the
  * catalogue's copies from the blobs, layers are unpacked again from their blobs, blobs are fetched again, strays are
@@ -87,7 +61,7 @@ export async function repairStore(
     await using _lock = await parts.lockTransfers(options.signal);
     let left = problems;
     for (let pass = 0; pass < PASSES && left.length > 0; pass++) {
-      for (const problem of left.toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))) {
+      for (const problem of left.toSorted((a, b) => rankOf(a) - rankOf(b))) {
         options.signal?.throwIfAborted();
         repairs.push(await mendOne(mending, problem));
       }
@@ -105,6 +79,11 @@ export async function repairStore(
   // What is told to be mended stays so after a power loss.
   await syncStore(parts);
   return repairs;
+}
+
+/** First what others are made from. */
+function rankOf({ kind }: Problem): number {
+  return PROBLEM_KINDS.indexOf(kind);
 }
 
 /** A blob that was damaged and could not be had again is missing now: that is the same problem. */
