@@ -40,6 +40,7 @@ export const MAX_FRAME = 1024 * 1024;
 
 /** Owner, mode, times and extended attributes of an entry. */
 export interface Meta {
+  /** Permission bits, with set-user-id and the like. */
   mode: number;
   uid: number;
   gid: number;

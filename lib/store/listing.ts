@@ -1,11 +1,11 @@
-import { MAKE } from './frames.js';
+import { MAKE, type Meta } from './frames.js';
 import type { EntryType } from './tar/entry.js';
 import type { Time } from './tar/numbers.js';
 import type { Xattr } from './tar/pax.js';
 import type { StorageWorker } from './worker.js';
 
 /** One name of a tree, with all that a layer can say of it. */
-export interface TreeEntry {
+export interface TreeEntry extends Meta {
   name: Buffer;
   type: Exclude<EntryType, 'hard-link'> | 'socket';
   /** Which file it is: names with the same one are hard links of each other. */
@@ -18,13 +18,6 @@ export interface TreeEntry {
   target: Buffer;
   major: number;
   minor: number;
-  /** Permission bits, with set-user-id and the like. */
-  mode: number;
-  uid: number;
-  gid: number;
-  mtime: Time;
-  atime: Time;
-  xattrs: readonly Xattr[];
 }
 
 /** An entry with its path from the top of the tree; empty for the top itself. */
