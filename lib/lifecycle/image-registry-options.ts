@@ -1,4 +1,3 @@
-import { VainaError } from '../errors.js';
 import type { RegistryOptions } from '../registry/options.js';
 import type { RegistriesConfig } from '../registry/registries-conf.js';
 import { filled, flag, integer, number, type Check } from '../spec/checks.js';
@@ -53,8 +52,6 @@ export const REGISTRY_ACCESS: Readonly<Record<string, Check>> = {
 /** The same in the words of the registry client. */
 export function registryOptions(access: ImageRegistryOptions): RegistryOptions {
   const { retry } = access;
-  if (retry !== undefined && !Number.isInteger(retry))
-    throw new VainaError('ERR_INVALID_OPTION', `retry must be a whole number, not ${retry}`);
   const given = NAMES.filter((name) => access[name] !== undefined);
   return {
     ...(Object.fromEntries(given.map((name) => [OPTIONS[name][0], access[name]])) as RegistryOptions),
