@@ -9,8 +9,9 @@ const UNREFERENCED = `digest NOT IN (SELECT digest FROM image_blobs)
   AND digest NOT IN (SELECT digest FROM registry_manifests)`;
 
 /**
- * Removes what no image and no repository of the registry refers to: rows first, then files, so that no row is ever without its file. Files without a
- * row are left over from a process that was killed in between, and go as well.
+ * Removes what no image, no manifest list and no repository of the registry refers to: rows first, then files, so that no
+ * row is ever without its file. Files without a row are left over from a process that was killed in between, and go as
+ * well.
  *
  * The caller holds the lock of transfers, exclusively.
  *
