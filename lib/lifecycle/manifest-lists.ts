@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { VainaError } from '../errors.js';
+import { rawOf } from '../oci/convert.js';
 import { copy, type CopyOptions } from '../oci/copy.js';
 import { isDigest } from '../oci/digest.js';
 import { isIndexType, MEDIA } from '../oci/mediatypes.js';
@@ -7,7 +8,7 @@ import { parseManifest } from '../oci/manifest.js';
 import { formatReference, referenceCandidates } from '../oci/reference.js';
 import type { Descriptor, Digest, ImageSource, Index, Platform } from '../oci/types.js';
 import type { ImageRow } from '../store/images.js';
-import { rawIndex, type ListRow } from '../store/lists.js';
+import type { ListRow } from '../store/lists.js';
 import { parseImageName } from '../transports/name.js';
 import { openSource } from '../transports/open.js';
 import { signatureStorage } from '../transports/signature-storage.js';
@@ -145,7 +146,8 @@ export async function createList(
     manifests: [],
     ...(annotations === undefined ? {} : { annotations: { ...annotations } }),
   };
-  return context.store.saveList({ raw: rawIndex(index), blobs: [], images: [], names: [name] }, newId());
+  const raw = rawOf(index, MEDIA.ociIndex);
+  return context.store.saveList({ raw, blobs: [], images: [], names: [name] }, newId());
 }
 
 function newId(): string {
@@ -271,5 +273,5 @@ async function save(
   });
   // What it keeps beside images stays, while an entry or an index needs it.
   const blobs = store.lists.blobsOf(list.id).filter(({ digest }) => digest !== list.digest);
-  await store.saveList({ raw: rawIndex(index), blobs, images, names: [] }, list.id);
+  await store.saveList({ raw: rawOf(index, list.mediaType), blobs, images, names: [] }, list.id);
 }

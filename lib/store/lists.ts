@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { VainaError } from '../errors.js';
-import { digestOf } from '../oci/digest.js';
 import { formatReference, referenceCandidates } from '../oci/reference.js';
 import type { Descriptor, Digest, Index, RawManifest } from '../oci/types.js';
 import { quote } from '../util/text.js';
@@ -226,10 +225,4 @@ function setListName(database: Database, name: string, id: string): void {
     'INSERT INTO list_names (name, list_id) VALUES (?, ?) ON CONFLICT DO UPDATE SET list_id = excluded.list_id',
     ...[name, id],
   );
-}
-
-/** An index as its exact bytes. */
-export function rawIndex(index: Index): RawManifest {
-  const bytes = Buffer.from(JSON.stringify(index));
-  return { bytes, mediaType: index.mediaType ?? '', digest: digestOf(bytes) };
 }

@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import { Engine } from '../../lib/index.js';
+import { digestOf } from '../../lib/oci/digest.js';
 import { MEDIA } from '../../lib/oci/mediatypes.js';
 import type { Descriptor, Index } from '../../lib/oci/types.js';
 import { copyImage } from '../../lib/transports/copy-image.js';
@@ -204,6 +205,18 @@ describe('manifest lists', function () {
       await strict.close();
       await registry.stop();
     }
+  });
+
+  it('stay indexes when they change, also where their text does not say what they are', async () => {
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [] }));
+    const raw = { bytes, mediaType: MEDIA.ociIndex, digest: digestOf(bytes) };
+    const id = await box.store.saveList({ raw, blobs: [], images: [], names: ['localhost/bare:1'] });
+    const list = await engine.manifests.get('bare:1');
+    await list.annotate(undefined, { annotations: { a: 'b' } });
+    expect(box.store.lists.get(id)?.mediaType).to.equal(MEDIA.ociIndex);
+    expect(await engine.check()).to.deep.equal([]);
+    await list.delete();
+    box.expectEmpty();
   });
 
   it('are made, changed and removed', async () => {
