@@ -96,6 +96,7 @@ export class Engine implements AsyncDisposable {
       cgroupsPrepared: false,
       owned: new Map(),
       specs: new Map(),
+      execs: new Map(),
       seccomp: new Map(),
       filters: new WeakMap(),
       users: new Map(),

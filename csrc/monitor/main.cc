@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -42,10 +41,11 @@ bool await_plan() {
 }  // namespace
 
 int main() {
-  // Blocked signals do not interrupt us, and a write into a closed pipe only fails. Children unblock them. An
-  // ignored SIGCHLD, which may have been inherited, would take the exit status away.
+  // Blocked signals do not interrupt us, and a write into a closed pipe only fails. Children unblock them.
+  // What was inherited as ignored is no longer: children inherit it too, and an ignored SIGCHLD would take
+  // the exit status away.
   vaina::block_signals();
-  signal(SIGCHLD, SIG_DFL);
+  vaina::reset_signal_actions();
   vaina::set_dumpable(false);
   prctl(PR_SET_NAME, "vaina-monitor");
   setsid();

@@ -168,7 +168,6 @@ void run_newborn(const SpawnRequest& request, const ClonePhase& phase, const int
                  int channel) {
   // Nobody may look into what is left of the monitor here. (Maps are written first: see spawn().)
   if (!phase.maps.any()) set_dumpable(false);
-  reset_signal_actions();
   setsid();
   uint32_t step = kNoStep;
   Status status = request.terminal ? fine() : take_stdio(stdio);

@@ -26,7 +26,6 @@ int exec_program(void* argument) {
   // Descriptors are not shared here, so ours stay as they are.
   int null = open("/dev/null", O_RDWR);
   for (int fd = 0; fd <= 2 && null >= 0; fd++) dup2(null, fd);
-  reset_signal_actions();
   unblock_signals();
   char* environment[] = {nullptr};
   execve(argv[0], const_cast<char* const*>(argv), environment);

@@ -72,6 +72,7 @@ export function trySaveState(context: Context, id: string, state: ContainerState
 /** Forgets a container. */
 export function deleteContainer(context: Context, id: string): void {
   context.specs.delete(id);
+  context.execs.delete(id);
   context.store.containers.delete(id);
 }
 

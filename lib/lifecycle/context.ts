@@ -4,6 +4,7 @@ import type { OciSeccomp, OciSpec } from '../spec/oci-spec.js';
 import type { HostFacts } from '../spec/facts.js';
 import type { Store } from '../store/store.js';
 import type { UserFiles } from './container-facts.js';
+import type { ExecSetting } from './exec-setting.js';
 import type { ImageTrust } from './image-trust.js';
 import type { Monitored } from './monitored.js';
 
@@ -25,6 +26,8 @@ export interface Context {
   readonly filters: WeakMap<OciSeccomp, Buffer>;
   /** Runtime specs of containers, which do not change either; the oldest make room. */
   readonly specs: Map<string, OciSpec>;
+  /** The plans of the last execs of containers, but for their commands; the oldest make room. */
+  readonly execs: Map<string, ExecSetting>;
   /** passwd and group files of images, which do not change. */
   readonly users: Map<string, UserFiles>;
   /** Trees of the layers of images, top first, which do not change. */

@@ -5,6 +5,8 @@ import { type Phase, type Plan, type Step, type StepArgument, type StepDefinitio
 const MAGIC = Buffer.from('VPLN', 'latin1');
 const VERSION = 1;
 const HEADER_SIZE = 16;
+/** Where the header has the number of steps. */
+const STEPS_AT = 12;
 
 /** The most bytes that an encoded plan may have; the monitor refuses a longer one. */
 export const MAX_PLAN_SIZE = 8 * 1024 * 1024;
@@ -35,12 +37,34 @@ export function encodePlan(plan: Plan): Buffer {
 }
 
 /**
+ * An encoded plan with one more step at its end, of the phase that it ends with.
+ *
+ * @param encoded - of {@link encodePlan}; it stays as it is
+ * @returns a buffer of its own
+ * @throws VainaError as {@link encodePlan}
+ */
+export function appendStep(encoded: Buffer, step: Step): Buffer {
+  const out = new PlanWriter(encoded);
+  const steps = encoded.readUInt32LE(STEPS_AT);
+  encodeStep(out, steps, step, STEPS[step[0]]);
+  return out.finish(steps + 1);
+}
+
+/**
  * Writes a plan into one buffer that grows. A plan has some hundreds of strings, and encoding is on the way of every start:
  * a buffer for each of them would cost more than all the rest.
  */
 class PlanWriter {
   #bytes = Buffer.allocUnsafe(16 * 1024);
   #at = HEADER_SIZE;
+
+  /** @param begun - an encoded plan to go on with */
+  constructor(begun?: Buffer) {
+    if (!begun) return;
+    this.#at = 0;
+    this.#room(begun.length);
+    this.#at = begun.copy(this.#bytes);
+  }
 
   step(op: number, count: number): void {
     this.#room(4);
@@ -72,7 +96,7 @@ class PlanWriter {
     MAGIC.copy(this.#bytes);
     this.#bytes.writeUInt32LE(VERSION, 4);
     this.#bytes.writeUInt32LE(this.#at, 8);
-    this.#bytes.writeUInt32LE(steps, 12);
+    this.#bytes.writeUInt32LE(steps, STEPS_AT);
     return this.#bytes.subarray(0, this.#at);
   }
 

@@ -36,10 +36,7 @@ export interface ExecFacts {
  * @throws ERR_NO_SUCH_USER, ERR_INVALID_OPTION
  */
 export function compileExecPlan(spec: OciSpec, options: ExecOptions, facts: ExecFacts): Plan {
-  const [command, ...rest] = facts.command;
-  if (command === undefined || command === '') {
-    throw new VainaError('ERR_INVALID_OPTION', 'an exec needs a command', { subject: 'command' });
-  }
+  const exec = execStep(facts.command);
   const process = execProcess(spec, options, facts);
   const filter = options.privileged === true ? undefined : spec.linux.seccomp;
   const seccomp = pairSeccomp(filter, filter ? facts.seccomp : undefined);
@@ -58,8 +55,20 @@ export function compileExecPlan(spec: OciSpec, options: ExecOptions, facts: Exec
     ['umask', process.user.umask ?? 0o022],
     ...credentialSteps(process, seccomp),
     ['env', ...process.env],
-    ['exec', command, ...rest] as Step,
+    exec,
   ];
+}
+
+/**
+ * The last step of an exec, the only one that has to do with its command.
+ *
+ * @throws ERR_INVALID_OPTION without a command
+ */
+export function execStep([command, ...rest]: readonly string[]): Step {
+  if (command === undefined || command === '') {
+    throw new VainaError('ERR_INVALID_OPTION', 'an exec needs a command', { subject: 'command' });
+  }
+  return ['exec', command, ...rest];
 }
 
 function execProcess(spec: OciSpec, options: ExecOptions, facts: ExecFacts): OciProcess {

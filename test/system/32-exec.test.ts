@@ -60,6 +60,27 @@ describe('exec', () => {
     expect(result.stdout).to.equal('yes yes own /home/alice 1000:1000 /home/alice\n');
   });
 
+  it('goes by the options and the users of this time, not of the one before', async () => {
+    const run = async (argv: string[], options = {}): Promise<string> =>
+      String((await container.exec(argv, options)).stdout);
+    const script = ['sh', '-c', 'echo $OWN $(pwd)'];
+    for (let i = 0; i < 2; i++) {
+      expect(await run(script)).to.equal('/tmp\n');
+      expect(await run(script, { env: { OWN: String(i) } })).to.equal(`${i} /tmp\n`);
+      expect(await run(script, { workdir: '/' })).to.equal('/\n');
+    }
+    const entry = 'carol:x:1234:1234::/home/carol:/bin/sh';
+    await container.exec(['sh', '-c', `echo ${entry} >> /etc/passwd`]);
+    expect(await run(['id', '-u'], { user: 'carol' })).to.equal('1234\n');
+    await container.exec(['sed', '-i', 's/1234/1235/', '/etc/passwd']);
+    expect(await run(['id', '-u'], { user: 'carol' })).to.equal('1235\n');
+  });
+
+  it('ignores and blocks no signal', async () => {
+    const { stdout } = await container.exec(['grep', '-E', '^Sig(Blk|Ign)', '/proc/self/status']);
+    expect(stdout).to.equal('SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n');
+  });
+
   it('has no capability as another user than root', async () => {
     const result = await container.exec(['grep', '-E', '^Cap(Inh|Prm|Eff|Amb)', '/proc/self/status'], {
       user: '1000',

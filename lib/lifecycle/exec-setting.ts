@@ -1,0 +1,64 @@
+import { encodePlan } from '../spec/encode.js';
+import { compileExecPlan } from '../spec/exec-plan.js';
+import type { ExecOptions } from '../spec/options.js';
+import type { Plan } from '../spec/steps.js';
+import { requireContainer } from './catalogue.js';
+import { userFiles, userFilesIn, type UserFiles } from './container-facts.js';
+import { filesOf, type Context } from './context.js';
+import { isPlainRootfs } from './files.js';
+import { seccompFilter } from './plan-of.js';
+import { treesOf } from './root-source.js';
+import { settledSpec } from './spec-file.js';
+
+/** The plan of an exec but for its last step, the command: the same for all execs of a container with the same options. */
+export interface ExecSetting {
+  /** What it was compiled from. */
+  key: string;
+  plan: Plan;
+  encoded: Buffer;
+}
+
+/** How many an engine keeps: each is some 10 kB. */
+const KEPT = 256;
+
+/** Compiles the setting of an exec, or finds that of the container's last one. */
+export async function execSetting(
+  context: Context,
+  id: string,
+  options: ExecOptions,
+  terminal: { rows: number; columns: number },
+): Promise<ExecSetting> {
+  const key = JSON.stringify([options, terminal]);
+  const known = context.execs.get(id);
+  if (known?.key === key) return known;
+  const spec = await settledSpec(context, id);
+  const seccomp = options.privileged ? undefined : seccompFilter(context, spec.linux.seccomp);
+  const plan = compileExecPlan(spec, options, {
+    id,
+    // It is the last step, which does not belong to the setting.
+    command: ['true'],
+    host: context.host,
+    ...(options.user === undefined ? {} : usersOf(context, id)),
+    ...(seccomp ? { seccomp } : {}),
+    ...(options.tty ? { terminal } : {}),
+  }).slice(0, -1);
+  const setting: ExecSetting = { key, plan, encoded: encodePlan(plan) };
+  // The container may have other users the next time.
+  if (options.user === undefined) keep(context.execs, id, setting);
+  return setting;
+}
+
+function keep(execs: Context['execs'], id: string, setting: ExecSetting): void {
+  execs.delete(id);
+  const [oldest] = execs.keys();
+  if (execs.size >= KEPT && oldest !== undefined) execs.delete(oldest);
+  execs.set(id, setting);
+}
+
+/** The passwd and group files as the container has them now: what it wrote itself lies over the image's. */
+function usersOf(context: Context, id: string): UserFiles {
+  const { imageId, options } = requireContainer(context, id).record;
+  const trees = treesOf(context, imageId, options);
+  const below = userFiles(context, { trees, ...(imageId === undefined ? {} : { imageId }) });
+  return isPlainRootfs(options) ? below : userFilesIn(context, filesOf(context, id).upper, below);
+}
