@@ -40,31 +40,40 @@ function read(kept, encoding) {
   }
 }
 
-function javaScript(file, source, kept) {
-  const text = read(kept, 'utf8');
-  if (text !== undefined) return text;
+/** Where the output of a file is kept, without an ending; it is there afterwards, if it can be kept at all. */
+function compile(file) {
+  const source = fs.readFileSync(file, 'utf8');
+  const hash = crypto.createHash('sha256').update(JSON.stringify(OPTIONS)).update(file).update(source);
+  const kept = path.join(CACHE, hash.digest('hex'));
+  const known = read(`${kept}.js`, 'utf8');
+  if (known !== undefined) return { kept, code: known };
   const compilerOptions = OPTIONS;
   const { outputText } = require('typescript').transpileModule(source, { compilerOptions, fileName: file });
-  const compiled = outputText.replace(/^#!.*/, '');
-  keep(kept, compiled);
-  return compiled;
+  const code = outputText.replace(/^#!.*/, '');
+  keep(`${kept}.js`, code);
+  return { kept, code };
+}
+
+/** Compiles a file and all of ours that it leads to: for a user who may read what is kept, and keep nothing. */
+function prepare(file, seen = new Set()) {
+  if (seen.has(file)) return;
+  seen.add(file);
+  for (const [, request] of compile(file).code.matchAll(/\brequire\("(\.\.?\/[^"]+)\.js"\)/g)) {
+    const next = path.resolve(path.dirname(file), `${request}.ts`);
+    if (fs.existsSync(next)) prepare(next, seen);
+  }
 }
 
 require.extensions['.ts'] = (module, file) => {
-  const source = fs.readFileSync(file, 'utf8');
-  const key = crypto
-    .createHash('sha256')
-    .update(JSON.stringify(OPTIONS))
-    .update(file)
-    .update(source)
-    .digest('hex');
-  const kept = path.join(CACHE, `${key}.js`);
-  const code = `${kept}.${process.version}`;
-  const cachedData = read(code);
-  const script = new vm.Script(Module.wrap(javaScript(file, source, kept)), { filename: file, cachedData });
+  const { kept, code } = compile(file);
+  const compiled = `${kept}.${process.version}`;
+  const cachedData = read(compiled);
+  const script = new vm.Script(Module.wrap(code), { filename: file, cachedData });
   const require = Module.createRequire(file);
   const run = script.runInThisContext();
   run.call(module.exports, module.exports, require, module, file, path.dirname(file));
   // Functions that its loading has called are compiled by now.
-  if (cachedData === undefined || script.cachedDataRejected) keep(code, script.createCachedData());
+  if (cachedData === undefined || script.cachedDataRejected) keep(compiled, script.createCachedData());
 };
+
+module.exports = { prepare };

@@ -1,15 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { expect } from 'chai';
-import { takeImage } from '../../lib/lifecycle/take-image.js';
 import { native } from '../../lib/native/index.js';
 import { copy } from '../../lib/oci/copy.js';
 import { hexOf } from '../../lib/oci/digest.js';
-import { rootfsSource, type RootfsOptions } from '../../lib/oci/rootfs-source.js';
 import type { ImageSource } from '../../lib/oci/types.js';
-import type { ImageRow } from '../../lib/store/images.js';
 import { Store } from '../../lib/store/store.js';
 import { type TestImage, tarOf } from './images.js';
 import { makeDirectory, removeDirectory } from './programs.js';
@@ -75,21 +71,6 @@ export function useBox(): Box {
   beforeEach(() => box.open());
   afterEach(() => box.close());
   return box;
-}
-
-/** Takes an archive of a root file system into a store, as an image of one layer. The same archive is the same image. */
-export async function importArchive(
-  store: Store,
-  archive: string | Readable,
-  options: RootfsOptions & { names?: readonly string[] } = {},
-): Promise<ImageRow> {
-  const { names = [], ...rest } = options;
-  const source = rootfsSource(archive, { created: new Date(0), ...rest });
-  try {
-    return await takeImage({ store }, source, names, {});
-  } finally {
-    await source.close();
-  }
 }
 
 /** The id that an image has in a store. */

@@ -87,9 +87,21 @@ export function checkoutFor(user: TestUser): string {
   }
 }
 
+const prepared = new Set<string>();
+
+/** What a user may not keep in the cache of what is compiled, he would compile each time anew. */
+function prepare(checkout: string, script: string): void {
+  const path = join(checkout, `${script}.ts`);
+  if (!__filename.endsWith('.ts') || prepared.has(path)) return;
+  prepared.add(path);
+  const program = `require(process.argv[1]).prepare(process.argv[2])`;
+  execFileSync(process.execPath, ['-e', program, join(checkout, 'test/support/hook.cjs'), path]);
+}
+
 /** The command line that runs a script of ours (path from the top, without extension) as `user`. */
 export function nodeAsUser(user: TestUser, script: string, args: readonly string[]): [string, string[]] {
   const checkout = checkoutFor(user);
+  prepare(checkout, script);
   const [command, ...front] = asUser(user);
   const node = nodeArguments(script).map((argument) => argument.replace(REPO, checkout));
   return [command ?? '', [...front, process.execPath, ...node, ...args]];

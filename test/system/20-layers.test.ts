@@ -23,7 +23,7 @@ import { Podman } from '../support/podman.js';
 import { makeDirectory, REPO, removeDirectory } from '../support/programs.js';
 import { requires } from '../support/requires.js';
 import { Sentinel } from '../support/sentinel.js';
-import { importArchive } from '../support/store-box.js';
+import { importArchive } from '../support/import-archive.js';
 import { tar } from '../support/tar-builder.js';
 import { compareTrees, readTree } from '../support/trees.js';
 import { unpackCorpus, type CaseResult } from '../support/unpack-corpus.js';

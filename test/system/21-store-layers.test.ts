@@ -6,7 +6,8 @@ import { expectError } from '../support/containers.js';
 import { makeImage } from '../support/images.js';
 import { MemorySource } from '../support/memory-source.js';
 import { requires } from '../support/requires.js';
-import { useBox, idOf, importArchive, layer, requireProgram } from '../support/store-box.js';
+import { importArchive } from '../support/import-archive.js';
+import { useBox, idOf, layer, requireProgram } from '../support/store-box.js';
 import { tar } from '../support/tar-builder.js';
 
 describe('store', function () {

@@ -11,7 +11,8 @@ import { packOddTree } from '../support/odd-tree.js';
 import { Podman } from '../support/podman.js';
 import { makeDirectory, removeDirectory } from '../support/programs.js';
 import { requires } from '../support/requires.js';
-import { Box, importArchive } from '../support/store-box.js';
+import { importArchive } from '../support/import-archive.js';
+import { Box } from '../support/store-box.js';
 import { tar, type TarEntry } from '../support/tar-builder.js';
 import { compareTrees, readTree } from '../support/trees.js';
 

@@ -15,7 +15,7 @@ function loadedBy(program: string): string[] {
     process.execPath,
     [
       '-r',
-      'ts-node/register/transpile-only',
+      join(REPO, 'test/support/hook.cjs'),
       '-e',
       `${program}; console.log(JSON.stringify(Object.keys(require.cache)))`,
     ],

@@ -9,7 +9,7 @@ import { native } from '../../../lib/native/index.js';
 import type { PackedLayer } from '../../../lib/store/pack-layer.js';
 import { Store } from '../../../lib/store/store.js';
 import { firstDifference } from '../../../lib/store/tree-difference.js';
-import { importArchive } from '../store-box.js';
+import { importArchive } from '../import-archive.js';
 
 export interface Task {
   root: string;

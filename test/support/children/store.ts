@@ -4,7 +4,7 @@ import { VainaError } from '../../../lib/errors.js';
 import { rootlessMaps } from '../../../lib/lifecycle/subids.js';
 import { native } from '../../../lib/native/index.js';
 import { Store } from '../../../lib/store/store.js';
-import { importArchive } from '../store-box.js';
+import { importArchive } from '../import-archive.js';
 
 export interface Task {
   root: string;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { expect } from 'chai';
 import { failure } from '../../support/memory-source.js';
 import * as door from '../../../lib/registry/index.js';
@@ -32,7 +32,7 @@ describe('vaina/registry', () => {
       registrySource('127.0.0.1:1/a', { tries: 1 }).manifest().catch(() => undefined).then(() => {
         console.log(JSON.stringify({ before, after: Object.keys(require.cache) }));
       });`;
-    const text = execFileSync(process.execPath, ['-r', 'ts-node/register/transpile-only', '-e', program], {
+    const text = execFileSync(process.execPath, ['-r', join(REPO, 'test/support/hook.cjs'), '-e', program], {
       cwd: REPO,
       encoding: 'utf8',
     });
