@@ -55,7 +55,7 @@ describe('store', function () {
     const archive = join(box.directory, 'a.tar');
     writeFileSync(
       archive,
-      tar(...Array.from({ length: 600 }, (_, i) => ({ name: `${i % 40}/${i}`, content: 'q'.repeat(3 * i) }))),
+      tar(...Array.from({ length: 200 }, (_, i) => ({ name: `${i % 40}/${i}`, content: 'q'.repeat(9 * i) }))),
     );
     const kept = await makeImage({ layers: [await layer('kept')] });
     await box.take(MemorySource.of(kept), ['localhost/kept:latest']);
