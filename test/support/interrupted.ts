@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Engine, Problem } from '../../lib/index.js';
 import type { KillTask } from './children/kill.js';
 import { FakeRegistry } from './fake-registry.js';
 import { dockerArchiveEntries, makeImage, tarOf, type TestImage } from './images.js';
@@ -113,15 +114,14 @@ export class Interrupted {
   /**
    * Runs a work. At the moment it is interrupted, and then killed; should that not come, when it has ended.
    *
-   * @returns when each line came after the first; what it printed; what it had printed when it was interrupted
+   * @returns when each line came after the first; what it had printed when it was interrupted
    */
   async run(
     work: KillTask['work'],
     moment?: Omit<Moment, 'work'>,
     interrupt: () => Promise<void> | void = () => undefined,
-  ): Promise<{ times: number[]; signal: string | null; text: string; told: string }> {
-    const { places, archive } = this;
-    const task: KillTask = { ...places, work, what: this.#whatOf(work), archive };
+  ): Promise<{ times: number[]; signal: string | null; told: string }> {
+    const task: KillTask = { ...this.places, work, what: this.#whatOf(work) };
     const child = startNode('test/support/children/kill', [JSON.stringify(task)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -147,10 +147,18 @@ export class Interrupted {
     });
     await once(child, 'close');
     await (interrupted ?? (moment && stop()));
-    return { times, signal: child.signalCode, text, told: told ?? text };
+    return { times, signal: child.signalCode, told: told ?? text };
+  }
+
+  /** What is wrong with a store that `engine` has just opened, before it takes the image in anew and afterwards. */
+  async problems(engine: Engine): Promise<Problem[]> {
+    const before = await engine.check({ trees: true });
+    await engine.images.pull(this.name, { tlsVerify: false });
+    await engine.images.load(this.archive);
+    return [...before, ...(await engine.check())];
   }
 
   #whatOf(work: KillTask['work']): string {
-    return work === 'pull' || work === 'look' ? this.name : work === 'load' ? this.archive : idOf(this.image);
+    return work === 'pull' ? this.name : work === 'load' ? this.archive : idOf(this.image);
   }
 }

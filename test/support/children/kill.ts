@@ -4,16 +4,13 @@ import { Engine } from '../../../lib/index.js';
 export interface KillTask {
   root: string;
   runroot: string;
-  /** `look` checks, and then takes the image in. */
-  work: 'pull' | 'load' | 'rmi' | 'prune' | 'look';
+  work: 'pull' | 'load' | 'rmi' | 'prune';
   /** What is pulled, or the path of the archive, or the image that is removed. */
   what: string;
-  /** For `look`: the archive. */
-  archive?: string;
 }
 
 async function main(): Promise<void> {
-  const { root, runroot, work, what, archive = '' } = JSON.parse(process.argv[2] ?? '{}') as KillTask;
+  const { root, runroot, work, what } = JSON.parse(process.argv[2] ?? '{}') as KillTask;
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const engine = await Engine.open({ root, runroot });
   say('begin');
@@ -21,12 +18,7 @@ async function main(): Promise<void> {
   if (work === 'pull') await engine.images.pull(what, { tlsVerify: false, onProgress });
   else if (work === 'load') await engine.images.load(what);
   else if (work === 'rmi') await (await engine.images.get(what)).remove();
-  else if (work === 'look') {
-    const problems = await engine.check({ trees: true });
-    await engine.images.pull(what, { tlsVerify: false });
-    await engine.images.load(archive);
-    say(JSON.stringify([...problems, ...(await engine.check())]));
-  } else await engine.images.prune({ all: true });
+  else await engine.images.prune({ all: true });
   say('end');
   await engine.close();
 }
