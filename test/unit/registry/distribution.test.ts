@@ -2,13 +2,13 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { openArchive } from '../../lib/oci/archive.js';
-import { hexOf } from '../../lib/oci/digest.js';
-import { MEDIA } from '../../lib/oci/mediatypes.js';
-import type { Descriptor } from '../../lib/oci/types.js';
-import type { RegistryOptions } from '../../lib/registry/options.js';
-import { registrySource } from '../../lib/registry/source.js';
-import { findArchived } from '../support/archived.js';
+import { openArchive } from '../../../lib/oci/archive.js';
+import { hexOf } from '../../../lib/oci/digest.js';
+import { MEDIA } from '../../../lib/oci/mediatypes.js';
+import type { Descriptor } from '../../../lib/oci/types.js';
+import type { RegistryOptions } from '../../../lib/registry/options.js';
+import { registrySource } from '../../../lib/registry/source.js';
+import { findArchived } from '../../support/archived.js';
 import {
   blobsOf,
   dockerArchiveEntries,
@@ -20,12 +20,12 @@ import {
   tarOf,
   writeTree,
   type TestImage,
-} from '../support/images.js';
-import { MemorySink } from '../support/memory-sink.js';
-import { copyOne, type OneImage } from '../support/one-image.js';
-import { failure } from '../support/memory-source.js';
-import { registryBlob, startRegistry, type RunningRegistry } from '../support/registry.js';
-import { requires } from '../support/requires.js';
+} from '../../support/images.js';
+import { MemorySink } from '../../support/memory-sink.js';
+import { copyOne, type OneImage } from '../../support/one-image.js';
+import { failure } from '../../support/memory-source.js';
+import { registryBlob, startRegistry, type RunningRegistry } from '../../support/registry.js';
+import { requires } from '../../support/requires.js';
 
 /** The environment of a user without files of his own. */
 const env = { PATH: process.env['PATH'], HOME: '/nonexistent', XDG_RUNTIME_DIR: '/nonexistent' };

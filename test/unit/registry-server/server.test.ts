@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { expect } from 'chai';
-import { digestOf } from '../../lib/oci/digest.js';
-import { until } from '../support/programs.js';
-import { pushBlob, pushImage, type Answered } from '../support/registry-client.js';
-import { useShelf } from '../support/shelf.js';
+import { digestOf } from '../../../lib/oci/digest.js';
+import { until } from '../../support/programs.js';
+import { pushBlob, pushImage, type Answered } from '../../support/registry-client.js';
+import { useShelf } from '../../support/shelf.js';
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const INDEX = 'application/vnd.oci.image.index.v1+json';

@@ -4,11 +4,11 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { digestOf } from '../../lib/oci/digest.js';
-import { startNode, until } from '../support/programs.js';
-import { ask, pushBlob, pushImage } from '../support/registry-client.js';
-import { Shelf, useShelf } from '../support/shelf.js';
-import { Box } from '../support/store-box.js';
+import { digestOf } from '../../../lib/oci/digest.js';
+import { startNode, until } from '../../support/programs.js';
+import { ask, pushBlob, pushImage } from '../../support/registry-client.js';
+import { Shelf, useShelf } from '../../support/shelf.js';
+import { Box } from '../../support/store-box.js';
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const NO_DIGEST = `sha256:${'0'.repeat(64)}`;

@@ -14,15 +14,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
-import { copy, type CopyOptions } from '../../lib/oci/copy.js';
-import { hexOf } from '../../lib/oci/digest.js';
-import { dirSink } from '../../lib/oci/dir-sink.js';
-import { dirSource } from '../../lib/oci/dir-source.js';
-import { dockerArchiveSink, dockerArchiveWriter } from '../../lib/oci/docker-archive-sink.js';
-import { openDockerArchive } from '../../lib/oci/docker-archive.js';
-import { layoutSink } from '../../lib/oci/layout-sink.js';
-import { ociArchiveSink, openOciArchive } from '../../lib/oci/oci-archive.js';
-import { openLayout } from '../../lib/oci/oci-layout.js';
+import { copy, type CopyOptions } from '../../../lib/oci/copy.js';
+import { hexOf } from '../../../lib/oci/digest.js';
+import { dirSink } from '../../../lib/oci/dir-sink.js';
+import { dirSource } from '../../../lib/oci/dir-source.js';
+import { dockerArchiveSink, dockerArchiveWriter } from '../../../lib/oci/docker-archive-sink.js';
+import { openDockerArchive } from '../../../lib/oci/docker-archive.js';
+import { layoutSink } from '../../../lib/oci/layout-sink.js';
+import { ociArchiveSink, openOciArchive } from '../../../lib/oci/oci-archive.js';
+import { openLayout } from '../../../lib/oci/oci-layout.js';
 import type {
   Descriptor,
   Digest,
@@ -31,7 +31,7 @@ import type {
   Index,
   Manifest,
   Signature,
-} from '../../lib/oci/types.js';
+} from '../../../lib/oci/types.js';
 import {
   blobsOf,
   layoutEntries,
@@ -41,9 +41,9 @@ import {
   tarOf,
   writeTree,
   type TestImage,
-} from '../support/images.js';
-import { failure, MemorySource } from '../support/memory-source.js';
-import { requires } from '../support/requires.js';
+} from '../../support/images.js';
+import { failure, MemorySource } from '../../support/memory-source.js';
+import { requires } from '../../support/requires.js';
 
 describe('copy between places on disk', () => {
   requires('skopeo');

@@ -4,11 +4,11 @@ import { existsSync } from 'node:fs';
 import { createServer, get, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
-import { digestOf } from '../../lib/oci/digest.js';
-import type { RegistryUpstream } from '../../lib/registry-server/options.js';
-import { until } from '../support/programs.js';
-import { ask, pushBlob, pushImage, type Answered } from '../support/registry-client.js';
-import { Shelf } from '../support/shelf.js';
+import { digestOf } from '../../../lib/oci/digest.js';
+import type { RegistryUpstream } from '../../../lib/registry-server/options.js';
+import { until } from '../../support/programs.js';
+import { ask, pushBlob, pushImage, type Answered } from '../../support/registry-client.js';
+import { Shelf } from '../../support/shelf.js';
 
 const MIB = 1024 * 1024;
 

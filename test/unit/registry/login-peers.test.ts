@@ -11,16 +11,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { getLogin, login, logout } from '../../lib/registry/login.js';
-import { registrySource } from '../../lib/registry/source.js';
-import { search } from '../../lib/registry/search.js';
-import { layoutEntries, makeImage, blobsOf, skopeo, writeTree } from '../support/images.js';
-import { MemorySink } from '../support/memory-sink.js';
-import { failure } from '../support/memory-source.js';
-import { copyOne, type OneImage } from '../support/one-image.js';
-import { nodeArguments, runProgram, until, type Ended } from '../support/programs.js';
-import { freePort, startRegistry, type RunningRegistry } from '../support/registry.js';
-import { requires } from '../support/requires.js';
+import { getLogin, login, logout } from '../../../lib/registry/login.js';
+import { registrySource } from '../../../lib/registry/source.js';
+import { search } from '../../../lib/registry/search.js';
+import { layoutEntries, makeImage, blobsOf, skopeo, writeTree } from '../../support/images.js';
+import { MemorySink } from '../../support/memory-sink.js';
+import { failure } from '../../support/memory-source.js';
+import { copyOne, type OneImage } from '../../support/one-image.js';
+import { nodeArguments, runProgram, until, type Ended } from '../../support/programs.js';
+import { freePort, startRegistry, type RunningRegistry } from '../../support/registry.js';
+import { requires } from '../../support/requires.js';
 
 const user = { username: 'tester', password: 'pass:word with spaces' };
 
