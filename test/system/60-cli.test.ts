@@ -43,15 +43,16 @@ describe('cli: containers', () => {
     new Promise((done) => child.on('exit', (code) => done(code)));
 
   it('run ends with the exit code of the command', async () => {
-    for (const code of [0, 7, 125, 126, 127]) {
-      expect((await run('run', '--rm', box.image, 'sh', '-c', `exit ${code}`)).exitCode).to.equal(code);
-    }
-    const killed = await run('run', '--rm', '--init', box.image, 'sh', '-c', 'kill -9 $$');
-    expect(killed.exitCode).to.equal(137);
+    const codes = [0, 7, 125, 126, 127];
+    const ended = await Promise.all([
+      ...codes.map((code) => run('run', '--rm', box.image, 'sh', '-c', `exit ${code}`)),
+      run('run', '--rm', '--init', box.image, 'sh', '-c', 'kill -9 $$'),
+    ]);
+    expect(ended.map(({ exitCode }) => exitCode)).to.deep.equal([...codes, 137]);
   });
 
   it('run ends with 127, 126 or 125 when there is nothing to run', async () => {
-    for (const [argv, code, message] of [
+    const cases = [
       [['--rm', box.image, 'nosuch'], 127, /^Error: .*nosuch/],
       [['--rm', box.image, '/etc/passwd'], 126, /^Error: .*\/etc\/passwd/],
       [['--rm', '--pull=never', 'localhost/nosuch', 'true'], 125, /^Error: .*nosuch/],
@@ -61,11 +62,12 @@ describe('cli: containers', () => {
         125,
         /^Error: unknown flag: --publish\nSee 'vaina run --help'\n$/,
       ],
-    ] as const) {
-      const result = await run('run', ...argv);
-      expect(result.exitCode, argv.join(' ')).to.equal(code);
-      expect(result.stderr).to.match(message);
-      expect(result.stdout).to.equal('');
+    ] as const;
+    const results = await Promise.all(cases.map(([argv]) => run('run', ...argv)));
+    for (const [i, [argv, code, message]] of cases.entries()) {
+      expect(results[i]?.exitCode, argv.join(' ')).to.equal(code);
+      expect(results[i]?.stderr).to.match(message);
+      expect(results[i]?.stdout).to.equal('');
     }
     expect(await output('ps', '-aq')).to.equal('');
   });

@@ -24,14 +24,23 @@ const EXPECTED: Record<string, RegExp> = {
 describe('the examples', function () {
   this.timeout(60_000);
   requires('root');
+  const files = readdirSync(join(REPO, 'examples')).filter((name) => name.endsWith('.ts'));
+  const small = files.filter((file) => /^\d/.test(file));
   let directory: string;
-  let tar: string;
+  /** What each prints. None knows of the others, so they all run at once. */
+  const printed = new Map<string, Promise<string>>();
 
   before(() => {
     directory = makeDirectory();
-    tar = packRoot(makeBusyboxRoot(directory));
+    const tar = packRoot(makeBusyboxRoot(directory));
+    for (const name of small) printed.set(name, isolated(example(name, tar)));
+    printed.set('quickstart.ts', isolated(`require('./examples/quickstart.ts')`));
+    for (const each of printed.values()) each.catch(() => undefined);
   });
-  after(() => rmSync(directory, { recursive: true, force: true }));
+  after(async () => {
+    await Promise.allSettled(printed.values());
+    rmSync(directory, { recursive: true, force: true });
+  });
 
   /** Runs a script with stores of its own in the places where the engine has them by default. */
   async function isolated(script: string): Promise<string> {
@@ -44,29 +53,30 @@ describe('the examples', function () {
     return stdout;
   }
 
-  const files = readdirSync(join(REPO, 'examples')).filter((name) => name.endsWith('.ts'));
+  function example(name: string, tar: string): string {
+    return `
+      const { Engine } = require('vaina');
+      (async () => {
+        const engine = await Engine.open();
+        await engine.images.import(${JSON.stringify(tar)}, { reference: 'busybox', changes: ['ENV PATH=/bin'] });
+        await engine.close();
+        const { main } = require(${JSON.stringify(join(REPO, 'examples', name))});
+        await main(${name.startsWith('05') ? JSON.stringify(tar) : '"busybox"'});
+      })();`;
+  }
 
   it('are each foreseen here', () => {
     expect(files.map((name) => name.replace('.ts', '')).sort()).to.deep.equal(Object.keys(EXPECTED).sort());
   });
 
-  for (const name of files.filter((file) => /^\d/.test(file))) {
+  for (const name of small) {
     it(`${name}: one idea in at most 40 lines, and it does what it says`, async () => {
-      const path = join(REPO, 'examples', name);
-      expect(readFileSync(path, 'utf8').split('\n').length).to.be.at.most(41);
-      const output = await isolated(`
-        const { Engine } = require('vaina');
-        (async () => {
-          const engine = await Engine.open();
-          await engine.images.import(${JSON.stringify(tar)}, { reference: 'busybox', changes: ['ENV PATH=/bin'] });
-          await engine.close();
-          await require(${JSON.stringify(path)}).main(${name.startsWith('05') ? JSON.stringify(tar) : '"busybox"'});
-        })();`);
-      expect(output).to.match(EXPECTED[name.replace('.ts', '')] ?? /^$/);
+      expect(readFileSync(join(REPO, 'examples', name), 'utf8').split('\n').length).to.be.at.most(41);
+      expect(await printed.get(name)).to.match(EXPECTED[name.replace('.ts', '')] ?? /^$/);
     });
   }
 
   it('quickstart.ts: the whole path, without a network', async () => {
-    expect(await isolated(`require('./examples/quickstart.ts')`)).to.match(EXPECTED['quickstart'] ?? /^$/);
+    expect(await printed.get('quickstart.ts')).to.match(EXPECTED['quickstart'] ?? /^$/);
   });
 });
