@@ -209,7 +209,7 @@ describe('bad input', function () {
     });
 
     const pull = () => (): Promise<unknown> =>
-      box.engine.images.pull(`${host}/lying:latest`, { tlsVerify: false });
+      box.engine.images.pull(`${host}/lying:latest`, { tlsVerify: false, retryDelay: 1 });
 
     const changed = (bytes: Buffer | undefined): Buffer => {
       const copy = Buffer.from(bytes ?? []);
