@@ -1,6 +1,13 @@
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { BULK_LAYERS } from '../support/bulk-layers.js';
-import { makeDirectory, nodeArguments, removeDirectory, runProgram } from '../support/programs.js';
+import {
+  makeDirectory,
+  nodeArguments,
+  removeDirectory,
+  runProgram,
+  type Ended,
+} from '../support/programs.js';
 import { requires } from '../support/requires.js';
 
 /** The catalogue's bound: above what the process has before. */
@@ -18,15 +25,27 @@ interface Outcome {
 describe('memory over a large layer', function () {
   this.timeout(600_000);
   requires('root');
+  const layers = BULK_LAYERS.filter(({ long }) => !long || process.env['VAINA_LONG'] === '1');
   let directory: string;
-  before(() => (directory = makeDirectory()));
-  after(() => removeDirectory(directory));
-
-  for (const { name, error, long } of BULK_LAYERS) {
-    if (long && process.env['VAINA_LONG'] !== '1') continue;
-    it(`is bounded: ${name}`, async () => {
+  /** Each has a process and a directory of its own, and they all run at once. */
+  const unpacked = new Map<string, Promise<Ended>>();
+  before(() => {
+    directory = makeDirectory();
+    for (const [i, { name }] of layers.entries()) {
       const script = nodeArguments('test/support/children/unpack-bulk');
-      const ended = await runProgram(process.execPath, [...script, directory, name]);
+      const own = join(directory, String(i));
+      unpacked.set(name, runProgram(process.execPath, [...script, own, name]));
+    }
+    for (const each of unpacked.values()) each.catch(() => undefined);
+  });
+  after(async () => {
+    await Promise.allSettled(unpacked.values());
+    removeDirectory(directory);
+  });
+
+  for (const { name, error } of layers) {
+    it(`is bounded: ${name}`, async () => {
+      const ended = (await unpacked.get(name)) as Ended;
       expect(ended.exitCode, ended.stderr).to.equal(0);
       const outcome = JSON.parse(ended.stdout) as Outcome;
       expect(outcome.error, outcome.message).to.equal(error);

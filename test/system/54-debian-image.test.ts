@@ -3,7 +3,14 @@ import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Engine, type ProgressEvent } from '../../lib/index.js';
-import { makeDirectory, removeAll, removeDirectory, runProgram, vaina } from '../support/containers.js';
+import {
+  makeDirectory,
+  removeAll,
+  removeDirectory,
+  runProgram,
+  vaina,
+  type Ended,
+} from '../support/containers.js';
 import { startDistribution, type Distribution } from '../support/distribution.js';
 import { expectNothingLeft, takeCensus, type Census } from '../support/leftovers.js';
 import { Podman } from '../support/podman.js';
@@ -16,13 +23,10 @@ const CACHE = '/var/tmp/vaina-test-cache';
 
 const IMAGE = 'localhost/debian:test';
 
-/** Gives podman an image of a Debian root file system of about 170 MB, and returns an archive of it (`oci-archive:`). */
+/** An archive (`oci-archive:`) of an image with a Debian root file system of about 170 MB. */
 function debianArchive(podman: Podman): string {
   const archive = join(CACHE, 'debian.oci');
-  if (existsSync(archive)) {
-    podman.output('load', '--quiet', '--input', archive);
-    return archive;
-  }
+  if (existsSync(archive)) return archive;
   mkdirSync(CACHE, { recursive: true });
   const root = join(CACHE, 'root.tar');
   // Should the machine fail meanwhile, nobody wants what is there.
@@ -49,6 +53,8 @@ describe('a Debian image from a registry', function () {
   let reference: string;
   let census: Census;
   let podman: Podman;
+  /** By podman, while we pull. */
+  let loaded: Promise<Ended>;
   const box = { root: '', runroot: '' };
 
   before(async () => {
@@ -58,8 +64,8 @@ describe('a Debian image from a registry', function () {
     box.runroot = join(directory, 'run');
     podman = new Podman(directory);
     const archive = debianArchive(podman);
-    const size = podman.output('image', 'inspect', '--format', '{{.Size}}', IMAGE);
-    expect(Number(size)).to.be.greaterThan(150 * 1048576);
+    loaded = podman.run('load', '--quiet', '--input', archive);
+    loaded.catch(() => undefined);
     census = takeCensus(box);
     registry = await startDistribution(directory);
     reference = `${registry.host}/library/debian:test`;
@@ -75,6 +81,7 @@ describe('a Debian image from a registry', function () {
 
   after(async () => {
     await registry?.stop();
+    await loaded?.catch(() => undefined);
     podman?.dispose();
     if (directory !== undefined) removeDirectory(directory);
   });
@@ -110,6 +117,10 @@ describe('a Debian image from a registry', function () {
   });
 
   it('unpacks to the same tree as podman’s', async () => {
+    const { exitCode, stderr } = await loaded;
+    expect(exitCode, stderr).to.equal(0);
+    const size = podman.output('image', 'inspect', '--format', '{{.Size}}', IMAGE);
+    expect(Number(size)).to.be.greaterThan(150 * 1048576);
     await using engine = await Engine.open(box);
     const container = await engine.containers.create(reference, { command: ['true'] });
     const { GraphDriver } = await container.inspect();
