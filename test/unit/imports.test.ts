@@ -104,7 +104,7 @@ function withoutTypes(text: string): string {
 
 /** Every module that the text names: import, export … from, import(), require(). */
 function importsOf(text: string): string[] {
-  const pattern = /(?:^|[^\w.])(?:from|import|require)\s*\(?\s*(['"])([^'"\n]+)\1/gm;
+  const pattern = /(?:^|[^\w.])(?:from|import|require)\s*\(?\s*(['"])([^'"\n]+)\1\s*[;)]/gm;
   // A comment may quote an example.
   const code = text.replace(/^\s*(\*|\/\/).*$/gm, '');
   return [...code.matchAll(pattern)].map((match) => match[2] ?? '');
