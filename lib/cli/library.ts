@@ -37,7 +37,7 @@ export interface Library extends Pick<Engine, 'imageStore' | 'df' | 'check' | 'c
   info(): Promise<object>;
   repair(
     options?: EngineRepairOptions,
-  ): Promise<Pick<RepairReport, 'found' | 'removedImages' | 'removedContainers' | 'left'>>;
+  ): Promise<Pick<RepairReport, 'found' | 'removedImages' | 'removedLists' | 'removedContainers' | 'left'>>;
 }
 
 export interface LibraryImages extends Pick<

@@ -186,7 +186,13 @@ export class World {
       },
       repair: async (options) => {
         this.#record('repair', options);
-        return { found: this.damage, removedImages: ['f'.repeat(64)], removedContainers: [], left: [] };
+        return {
+          found: this.damage,
+          removedImages: ['f'.repeat(64)],
+          removedLists: ['e'.repeat(64)],
+          removedContainers: ['d'.repeat(64)],
+          left: [],
+        };
       },
       close: async () => void this.closed++,
       containers: {

@@ -145,7 +145,27 @@ describe('cli jobs on images', () => {
     expect(await world.run('system', 'check', '--max', '1h')).to.equal(125);
     expect(world.out).to.equal('Damaged layer l:\nthe layer l has no tree\n');
     expect(world.err).to.equal('Error: damage detected in local storage\n');
-    expect(await print('system', 'check', '-f')).to.include(`Deleted damaged image: ${'f'.repeat(64)}\n`);
+    expect(await print('system', 'check', '-f')).to.equal(
+      [
+        'Damaged layer l:\nthe layer l has no tree\n',
+        `Deleted damaged image: ${'f'.repeat(64)}\n`,
+        `Deleted damaged manifest list: ${'e'.repeat(64)}\n`,
+        `Deleted damaged container: ${'d'.repeat(64)}\n`,
+      ].join(''),
+    );
     expect(await world.run('system', 'check', '--max', 'x')).to.equal(125);
+  });
+
+  it('system check --repair reaches registries with the flags of a pull, which a check alone refuses', async () => {
+    const access = ['--tls-verify=false', '--creds', 'me:secret', '--authfile', '/a', '--cert-dir', '/c'];
+    await print('system', 'check', '--repair', ...access);
+    const [given] = world.called('repair').at(-1) ?? [];
+    expect(given).to.deep.include({
+      ...{ tlsVerify: false, creds: { username: 'me', password: 'secret' }, authFile: '/a', certDir: '/c' },
+      ...{ force: false, quick: false },
+    });
+    expect(await world.run('system', 'check', ...access)).to.equal(125);
+    expect(world.err).to.include('its flags are for --repair');
+    expect(world.called('check')).to.have.length(0);
   });
 });
