@@ -1,15 +1,11 @@
-import { once } from 'node:events';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
-import { parseReference } from '../oci/reference.js';
-import { isIndexType, isManifestType } from '../oci/mediatypes.js';
-import type { Descriptor, Digest } from '../oci/types.js';
-import { registrySource } from '../registry/source.js';
 import type { CheckOptions, Problem } from '../store/check/problem.js';
-import type { Repair } from '../store/check/repair.js';
+import type { Repair, RepairOptions } from '../store/check/repair.js';
 import { deleteContainer } from './catalogue.js';
 import { checkEngine } from './check.js';
 import type { Context } from './context.js';
+import { fetchBlob } from './fetch-blob.js';
 import { registryOptions, type ImageRegistryOptions } from './image-registry-options.js';
 import { removeContainer, removeFiles } from './remove.js';
 import { removeImage } from './remove-image.js';
@@ -25,7 +21,7 @@ export interface EngineRepairOptions extends CheckOptions, ImageRegistryOptions 
   force?: boolean;
   /**
    * Gives a blob from elsewhere, by its digest; undefined when it has none. Default: the registries that names of the
-   * images or manifest lists which need it are of, one after the other.
+   * images or manifest lists which need it are of, with their mirrors, one after the other until one gives the right bytes.
    */
   fetch?: (
     blob: { digest: string; size: number; mediaType: string },
@@ -64,7 +60,7 @@ export async function repairEngine(context: Context, options: EngineRepairOption
   };
   if (found.length === 0) return report;
   report.repairs = await context.store.repair(found, {
-    fetch: fetch ?? ((blob, names) => fetchFromRegistry(blob, names, options)),
+    fetch: fetch ? given(fetch) : fetchFromRegistries(options),
     ...(signal ? { signal } : {}),
   });
   report.left = await checkEngine(context, check);
@@ -109,34 +105,20 @@ async function dropContainer(context: Context, id: string, report: RepairReport)
   if (!report.removedContainers.includes(id)) report.removedContainers.push(id);
 }
 
-async function fetchFromRegistry(
-  blob: { digest: string; size: number; mediaType: string },
-  names: readonly string[],
-  options: EngineRepairOptions,
-): Promise<Readable | undefined> {
-  const { signal } = options;
-  const transfer = signal ? { signal } : {};
-  for (const name of names) {
-    if (name.startsWith('sha256:') || name.startsWith('localhost/')) continue;
-    const source = registrySource(parseReference(name), registryOptions(options));
-    const { mediaType } = blob;
-    try {
-      if (isIndexType(mediaType) || isManifestType(mediaType)) {
-        const { bytes } = await source.manifest(blob.digest as Digest, transfer);
-        await source.close();
-        return Readable.from([bytes]);
-      }
-      const content = await source.blob(blob as Descriptor, transfer);
-      content.once('close', () => void source.close());
-      // Whether the registry has it shows when its first bytes are read.
-      await once(content, 'readable');
-      return content;
-    } catch (error) {
-      await source.close();
-      signal?.throwIfAborted();
-      // Another name may be of a registry that has it.
-      if (!VainaError.is(error)) throw error;
-    }
-  }
-  return undefined;
+type Fetch = NonNullable<RepairOptions['fetch']>;
+
+function given(fetch: NonNullable<EngineRepairOptions['fetch']>): Fetch {
+  return async (blob, names, keep) => {
+    const content = await fetch(blob, names);
+    if (content) await keep(content);
+    return content !== undefined;
+  };
+}
+
+function fetchFromRegistries(options: EngineRepairOptions): Fetch {
+  const access = registryOptions(options);
+  return async (blob, names, keep) => {
+    await fetchBlob(blob, names, keep, access, options.signal);
+    return true;
+  };
 }

@@ -14,7 +14,7 @@ import { RegistryClient } from './client.js';
 import { within } from './deadline.js';
 import { Downloads } from './downloads.js';
 import { fetchManifest } from './manifests.js';
-import { PlacedSource } from './mirrors.js';
+import { PlacedSource, placesOf } from './mirrors.js';
 import { referenceOf } from './open.js';
 import { checkNames, settingsOf, type RegistryOptions } from './options.js';
 import { checkPolicy } from './retry.js';
@@ -39,6 +39,17 @@ export function registrySource(reference: string | Reference, options: RegistryO
     options,
     (place) => new RegistrySource(place.reference, place.options),
   );
+}
+
+/**
+ * The places that an image may be read from by the configuration of registries, mirrors first: a source for each, under
+ * the name that it has there.
+ *
+ * @throws VainaError `ERR_REGISTRY_BLOCKED`, `ERR_INVALID_OPTION`
+ */
+export async function placesToRead(reference: Reference, options: RegistryOptions): Promise<ImageSource[]> {
+  const places = await placesOf(withDefaultTag(reference), options);
+  return places.map((place) => new RegistrySource(place.reference, place.options));
 }
 
 class RegistrySource implements ImageSource {

@@ -33,6 +33,12 @@ function flip(path: string): void {
   writeFileSync(path, bytes);
 }
 
+/** The file in which a registry keeps a blob. */
+function stored({ storage }: RunningRegistry, digest: string): string {
+  const [algorithm = '', hex = ''] = digest.split(':');
+  return join(storage, 'docker/registry/v2/blobs', algorithm, hex.slice(0, 2), hex, 'data');
+}
+
 describe('a damaged store', function () {
   this.timeout(60_000);
   requires('root');
@@ -122,8 +128,7 @@ describe('a damaged store', function () {
     it('is not mended by what has another digest', async () => {
       const [one] = image.layers;
       const digest = one?.descriptor.digest ?? '';
-      const [algorithm = '', hex = ''] = digest.split(':');
-      flip(join(registry.storage, 'docker/registry/v2/blobs', algorithm, hex.slice(0, 2), hex, 'data'));
+      flip(stored(registry, digest));
       try {
         rmSync(blob(digest));
         const report = await engine.repair(access);
@@ -133,6 +138,51 @@ describe('a damaged store', function () {
       } finally {
         rmSync(join(registry.storage, 'docker'), { recursive: true });
       }
+    });
+
+    describe('and is in another one too', () => {
+      let other: RunningRegistry;
+      let digest: string;
+      before(async () => void (other = await startRegistry()));
+      after(() => other?.stop());
+      beforeEach(() => {
+        skopeo(
+          ...['copy', '-q', '--all', '--dest-tls-verify=false', `oci:${join(directory, 'layout')}:image`],
+          `docker://${other.host}/test/image:1`,
+        );
+        digest = image.layers[0]?.descriptor.digest ?? '';
+        flip(stored(other, digest));
+        rmSync(blob(digest));
+      });
+      afterEach(() => rmSync(join(other.storage, 'docker'), { recursive: true }));
+
+      it('is mended from the second name where the first gives other bytes', async () => {
+        await (await engine.images.get(name)).tag(`${other.host}/test/image:1`);
+        const registries = { registries: [{ location: other.host, insecure: true }] };
+        const report = await engine.repair({ ...access, registries });
+        expect(report.found[0]?.images).to.deep.equal([`${other.host}/test/image:1`, name]);
+        expect(report.repairs.map(({ mended }) => mended)).to.deep.equal([true]);
+        expect(report.left).to.deep.equal([]);
+        expect(await engine.check()).to.deep.equal([]);
+      });
+
+      it('is mended from the registry itself where a mirror gives other bytes', async () => {
+        const mirrors = [{ location: other.host, insecure: true }];
+        const registries = { registries: [{ location: registry.host, mirrors }] };
+        expect((await engine.repair({ ...access, registries })).left).to.deep.equal([]);
+        expect(await other.wholeLog()).to.include(digest);
+      });
+
+      it('tells what each place said when none can help', async () => {
+        await (await engine.images.get(name)).tag(`${other.host}/test/image:1`);
+        const { certDir = '' } = access;
+        const registries = { registries: [{ location: other.host, insecure: true }] };
+        const report = await engine.repair({ certDir, registries, retry: 0 });
+        const how = report.repairs[0]?.how ?? '';
+        expect(how).to.match(/is not to be had from anywhere; docker:.*; docker:/);
+        expect(how).to.include(`docker://${other.host}/test/image:1: `).and.include(`docker://${name}: `);
+        expect(existsSync(blob(digest))).to.equal(false);
+      });
     });
 
     it('asks each registry that the image has a name of', async () => {

@@ -1,5 +1,7 @@
 import { createReadStream, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { VainaError } from '../../errors.js';
 import { algorithmOf, digestOf, finishDigest, hexOf, parseDigest } from '../../oci/digest.js';
 import type { Descriptor, Digest } from '../../oci/types.js';
 import { layoutManifest } from '../layout.js';
@@ -28,10 +30,14 @@ export async function mendBlob(mending: Mending, problem: Problem): Promise<stri
   }
   const size = Number(row?.['size'] ?? 0);
   const descriptor: Descriptor = { mediaType, digest, size };
-  const content = await mending.fetch?.(descriptor, problem.images);
-  if (!content) throw unmendable(`the blob ${digest} is not to be had from anywhere${kept}`);
-  await parts.content.ingest(descriptor, content);
-  return `it was fetched again${kept}`;
+  try {
+    const keep = (content: Readable): Promise<void> => parts.content.ingest(descriptor, content);
+    if (await mending.fetch?.(descriptor, problem.images, keep)) return `it was fetched again${kept}`;
+  } catch (error) {
+    if (!VainaError.is(error) || error.code === 'ERR_NO_SPACE') throw error;
+    throw unmendable(`${error.message}${kept}`);
+  }
+  throw unmendable(`the blob ${digest} is not to be had from anywhere${kept}`);
 }
 
 /** A configuration or manifest that the catalogue has a whole copy of. */

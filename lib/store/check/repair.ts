@@ -15,10 +15,14 @@ import { PROBLEM_KINDS, type Problem } from './problem.js';
 /** How a store is mended. */
 export interface RepairOptions {
   /**
-   * Gives a blob from elsewhere, such as the registry that one of the names is of; undefined when it has none. What it
-   * gives is held against the digest.
+   * Gets a blob from elsewhere, such as the registry that one of the names is of, and tells whether it was kept. What is
+   * not the blob `keep` refuses with `ERR_DIGEST_MISMATCH`; something else may be given to it then.
    */
-  fetch?: (blob: Descriptor, names: readonly string[]) => Promise<Readable | undefined>;
+  fetch?: (
+    blob: Descriptor,
+    names: readonly string[],
+    keep: (content: Readable) => Promise<void>,
+  ) => Promise<boolean>;
   /** Stops it. */
   signal?: AbortSignal;
 }
