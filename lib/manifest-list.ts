@@ -1,26 +1,12 @@
 import type { RemoveImageResult } from './lifecycle/remove-image.js';
 import type { Context } from './lifecycle/context.js';
-import { VainaError } from './errors.js';
 import { checkOptions } from './lifecycle/check-options.js';
-import { localName } from './lifecycle/image-names.js';
 import { jobs } from './lifecycle/jobs.js';
-import type { ListAddOptions, ListEntryOptions } from './lifecycle/manifest-lists.js';
-import type { CopyImageOptions, CopyResult } from './transports/copy-image.js';
-import { hasTransport } from './transports/name.js';
+import type { ListAddOptions, ListEntryOptions, ListPushOptions } from './lifecycle/manifest-lists.js';
+import type { CopyResult } from './transports/copy-image.js';
 import type { ImageSource, Index } from './oci/types.js';
 
-export type { ListAddOptions, ListEntryOptions };
-
-/** How a manifest list is pushed: as a copy, for which the source is known. */
-export interface ListPushOptions extends Omit<
-  CopyImageOptions,
-  'store' | 'source' | 'platform' | 'multiArch'
-> {
-  /** Its images too, not only the list itself, which a registry takes only where it has them. Default true. */
-  all?: boolean;
-}
-
-const FOREIGN: ReadonlySet<string> = new Set(['store', 'source', 'platform', 'multiArch']);
+export type { ListAddOptions, ListEntryOptions, ListPushOptions };
 
 /** A manifest list (image index) of the store: one name for images of several platforms. A handle by its id. */
 export class ManifestList {
@@ -88,26 +74,12 @@ export class ManifestList {
    * @throws ERR_NO_SUCH_IMAGE when it was removed; ERR_INVALID_OPTION; as `copyImage` of `vaina/transports`
    */
   async push(destination?: string, options: ListPushOptions = {}): Promise<CopyResult> {
-    const given = Object.keys(options).find((name) => FOREIGN.has(name));
-    if (given !== undefined) throw new VainaError('ERR_INVALID_OPTION', `there is no push option ${given}`);
-    const { all = true, ...copy } = options;
-    const to = destination ?? this.names[0];
-    if (to === undefined) {
-      throw new VainaError(
-        'ERR_INVALID_OPTION',
-        'a manifest list without a name is pushed only where a destination is given',
-      );
-    }
-    return jobs.copyImage(`vaina:${this.id}`, hasTransport(to) ? to : `docker://${to}`, {
-      ...copy,
-      multiArch: all ? 'all' : 'index-only',
-      store: jobs.imageTransport(this.#context),
-    });
+    return jobs.manifestLists.pushList(this.#context, this.id, destination, options);
   }
 
   /** Gives it one more name; whoever had it loses it. Throws ERR_INVALID_REFERENCE. */
   async tag(name: string): Promise<void> {
-    await this.#context.store.lists.tag(this.id, localName(name));
+    await jobs.manifestLists.tagList(this.#context, this.id, name);
   }
 
   /**

@@ -9,13 +9,16 @@ import { formatReference, referenceCandidates } from '../oci/reference.js';
 import type { Descriptor, Digest, ImageSource, Index, Platform } from '../oci/types.js';
 import type { ImageRow } from '../store/images.js';
 import type { ListRow } from '../store/lists.js';
-import { parseImageName } from '../transports/name.js';
+import { copyImage, type CopyImageOptions, type CopyResult } from '../transports/copy-image.js';
+import { formatImageName, hasTransport, parseImageName } from '../transports/name.js';
 import { openSource } from '../transports/open.js';
 import { signatureStorage } from '../transports/signature-storage.js';
 import { verifierOf } from '../transports/trust.js';
 import type { Context } from './context.js';
 import { publishImage } from './events.js';
+import { localName } from './image-names.js';
 import { registryOptions, type ImageRegistryOptions } from './image-registry-options.js';
+import { imageTransport } from './image-transport.js';
 import { trustFor } from './image-trust.js';
 
 /** What an entry of a manifest list says of its image, where that is not what the image says itself. */
@@ -41,6 +44,17 @@ export interface ListAddOptions extends ListEntryOptions, ImageRegistryOptions {
   /** Of a list, all its images instead of the one for this host. Default false. */
   all?: boolean;
 }
+
+/** How a manifest list is pushed: as a copy, for which the source is known. */
+export interface ListPushOptions extends Omit<
+  CopyImageOptions,
+  'store' | 'source' | 'platform' | 'multiArch'
+> {
+  /** Its images too, not only the list itself, which a registry takes only where it has them. Default true. */
+  all?: boolean;
+}
+
+const FOREIGN: ReadonlySet<string> = new Set(['store', 'source', 'platform', 'multiArch']);
 
 /** Adds an image to a list; what comes from elsewhere is kept in the store. Tells the digests of the entries. */
 export async function addToList(
@@ -102,22 +116,55 @@ export async function removeList(
   return { untagged: [...names], deleted: [id] };
 }
 
+/** Copies a list with its images to another place. */
+export async function pushList(
+  context: Context,
+  id: string,
+  destination: string | undefined,
+  options: ListPushOptions,
+): Promise<CopyResult> {
+  const given = Object.keys(options).find((name) => FOREIGN.has(name));
+  if (given !== undefined) throw new VainaError('ERR_INVALID_OPTION', `there is no push option ${given}`);
+  const { all = true, ...copied } = options;
+  const target = destination ?? context.store.lists.require(id).names[0];
+  if (target === undefined) {
+    throw new VainaError(
+      'ERR_INVALID_OPTION',
+      'a manifest list without a name is pushed only where a destination is given',
+    );
+  }
+  const to = hasTransport(target) ? target : `docker://${target}`;
+  const pushed = await copyImage(`vaina:${id}`, to, {
+    ...copied,
+    multiArch: all ? 'all' : 'index-only',
+    store: imageTransport(context),
+  });
+  publishImage('push', id, { name: formatImageName(parseImageName(to)) });
+  return pushed;
+}
+
+/** Gives a list one more name; whoever had it loses it. */
+export async function tagList(context: Context, id: string, name: string): Promise<void> {
+  const full = localName(name);
+  await context.store.lists.tag(id, full);
+  publishImage('tag', id, { name: full });
+}
+
 /** Takes one name, or all names, away from a list. */
 export async function untagList(context: Context, id: string, name: string | undefined): Promise<void> {
   const { lists } = context.store;
   const { names } = lists.require(id);
-  if (name === undefined) {
-    for (const one of names) await lists.untag(one);
-    return;
-  }
+  const taken = name === undefined ? names : [nameOf(id, names, name)];
+  for (const one of taken) if (await lists.untag(one)) publishImage('untag', id, { name: one });
+}
+
+function nameOf(id: string, names: readonly string[], name: string): string {
   const candidates = referenceCandidates(name).map(formatReference);
   const found = candidates.find((one) => names.includes(one));
-  if (found === undefined) {
-    throw new VainaError('ERR_NO_SUCH_IMAGE', `${name} is no name of the manifest list ${id}`, {
-      subject: name,
-    });
-  }
-  await lists.untag(found);
+  if (found !== undefined) return found;
+  throw new VainaError('ERR_NO_SUCH_IMAGE', `${name} is no name of the manifest list ${id}`, {
+    subject: name,
+  });
 }
 
 /** Makes an empty list. */

@@ -186,6 +186,12 @@ describe('manifest lists', function () {
       await engine.images.load(`${box.directory}/saved.tar`);
       await engine.images.import(Readable.from([await layer('imported')]), { reference: 'imported:1' });
       await (await engine.images.get('imported:1')).remove();
+      const own = await engine.manifests.create('own:1', ['host:1']);
+      await own.push(`${registry.host}/own:1`, { destination: { tlsVerify: false, registries: false } });
+      await own.tag('own:2');
+      await own.untag('own:2');
+      await own.untag();
+      await own.delete();
       await image.remove();
       expect(told).to.deep.equal([
         `push docker://${to}`,
@@ -197,6 +203,11 @@ describe('manifest lists', function () {
         'save localhost/host:1',
         'loadfromarchive localhost/host:1',
         'import localhost/imported:1',
+        'remove',
+        `push docker://${registry.host}/own:1`,
+        'tag localhost/own:2',
+        'untag localhost/own:2',
+        'untag localhost/own:1',
         'remove',
         'remove',
       ]);
