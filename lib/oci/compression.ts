@@ -2,6 +2,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { Duplex, PassThrough, Readable, Transform, type TransformCallback, type Writable } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { VainaError } from '../errors.js';
+import { untilAborted } from '../util/until-aborted.js';
 import { expandsTooMuch } from './limits.js';
 
 /** How a stream is compressed. */
@@ -22,20 +23,37 @@ export function detectCompression(head: Uint8Array): Compression {
   return MAGIC.find(([, magic]) => magic.every((byte, i) => head[i] === byte))?.[0] ?? 'none';
 }
 
-/** How a stream is compressed, and a stream from which the bytes that were looked at come again. */
+/**
+ * How a stream is compressed, and a stream from which the bytes that were looked at come again.
+ *
+ * @param signal - aborting destroys the stream, which may never give a byte
+ */
 export async function peekCompression(
   content: Readable,
+  signal?: AbortSignal,
 ): Promise<{ compression: Compression; whole: Readable }> {
   // It may fail before somebody reads on, who is told of it then; until then nobody listens.
   content.on('error', () => undefined);
+  try {
+    const head = await untilAborted(firstBytes(content), signal);
+    const compression = detectCompression(head);
+    if (head.length < MAGIC_BYTES) return { compression, whole: Readable.from([head]) };
+    content.unshift(head);
+    return { compression, whole: content };
+  } catch (error) {
+    content.destroy();
+    throw error;
+  }
+}
+
+/** At least {@link MAGIC_BYTES} from the beginning of a stream that goes on after them, or all there are. */
+async function firstBytes(content: Readable): Promise<Buffer> {
   let head = Buffer.alloc(0);
   for await (const chunk of content.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     head = Buffer.concat([head, chunk]);
-    if (head.length < MAGIC_BYTES) continue;
-    content.unshift(head);
-    return { compression: detectCompression(head), whole: content };
+    if (head.length >= MAGIC_BYTES) break;
   }
-  return { compression: detectCompression(head), whole: Readable.from([head]) };
+  return head;
 }
 
 /**

@@ -32,7 +32,11 @@ export async function recompress(
   const what = `layer ${layer.digest}`;
   const verified = new VerifyingStream(layer, undefined, onBytes);
   content.once('error', (error) => verified.destroy(error));
-  const { compression, whole } = await peekCompression(content.pipe(verified));
+  const giveUp = (error: unknown): never => {
+    content.destroy();
+    throw verified.failure ?? error;
+  };
+  const { compression, whole } = await peekCompression(content.pipe(verified), spooling.signal).catch(giveUp);
   const plain = new Measure(algorithmOf(diffId));
   const packed = to.compression === 'none' ? plain : new Measure('sha256');
   const through = [
@@ -40,10 +44,7 @@ export async function recompress(
     plain,
     ...(to.compression === 'none' ? [] : [compressor(to.compression, what, to.level), packed]),
   ];
-  const file = await spool(whole, through, spooling).catch((error: unknown) => {
-    content.destroy();
-    throw verified.failure ?? error;
-  });
+  const file = await spool(whole, through, spooling).catch(giveUp);
   if (plain.digest !== diffId) {
     await file.close();
     throw new VainaError('ERR_DIGEST_MISMATCH', `${what} decompresses to ${plain.digest}, not to ${diffId}`);

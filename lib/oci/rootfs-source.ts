@@ -163,7 +163,7 @@ async function openLayer(
   options: SpoolOptions,
 ): Promise<{ file: FileHandle; compression: Compression }> {
   if (typeof input !== 'string') {
-    const { compression, whole } = await peekCompression(input);
+    const { compression, whole } = await peekCompression(input, options.signal);
     return { compression, file: await spool(whole, [], options) };
   }
   let file: FileHandle | undefined;
@@ -172,8 +172,12 @@ async function openLayer(
     const kind = await file.stat();
     if (kind.isDirectory())
       throw new VainaError('ERR_INVALID_IMAGE', `${input} is a directory, not an archive`);
-    // A fifo or a terminal can be read only once.
-    if (!kind.isFile()) return await openLayer(file.createReadStream(), name, options);
+    if (!kind.isFile()) {
+      // A fifo or a terminal can be read only once. Its stream closes it, which may be after it has had to be given up.
+      const content = file.createReadStream();
+      file = undefined;
+      return await openLayer(content, name, options);
+    }
     const head = Buffer.alloc(MAGIC_BYTES);
     const { bytesRead } = await file.read(head, 0, MAGIC_BYTES, 0);
     return { file, compression: detectCompression(head.subarray(0, bytesRead)) };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileWriter } from '../util/file-writer.js';
+import { untilAborted } from '../util/until-aborted.js';
 import { fileFailure } from './failure.js';
 
 /** Where streams are kept for the time they are needed. */
@@ -40,13 +41,16 @@ export async function spool(
   through: readonly NodeJS.ReadWriteStream[],
   options: SpoolOptions = {},
 ): Promise<FileHandle> {
+  const { signal } = options;
   const file = await openSpool(options);
   try {
-    await pipeline([content, ...through, fileWriter(file)], options.signal ? { signal: options.signal } : {});
+    const piped = pipeline([content, ...through, fileWriter(file)], signal ? { signal } : {});
+    // A stream need not say that it was destroyed.
+    await untilAborted(piped, signal);
     return file;
   } catch (error) {
     await file.close();
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     throw fileFailure(error, 'temporary file');
   }
 }

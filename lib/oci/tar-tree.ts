@@ -80,8 +80,12 @@ async function seekable(input: string | Readable, name: string, options: SpoolOp
   let file: FileHandle | undefined;
   try {
     file = await open(input, 'r');
-    // A fifo or a terminal can be read only once.
-    if (!(await file.stat()).isFile()) return await expandStream(file.createReadStream(), name, options);
+    if (!(await file.stat()).isFile()) {
+      // A fifo or a terminal can be read only once. Its stream closes it, which may be after it has had to be given up.
+      const content = file.createReadStream();
+      file = undefined;
+      return await expandStream(content, name, options);
+    }
     const head = Buffer.alloc(MAGIC_BYTES);
     const { bytesRead } = await file.read(head, 0, MAGIC_BYTES, 0);
     const compression = detectCompression(head.subarray(0, bytesRead));
@@ -98,6 +102,6 @@ async function seekable(input: string | Readable, name: string, options: SpoolOp
 
 /** Looks at the first bytes of a stream, then spools it whole. */
 async function expandStream(content: Readable, name: string, options: SpoolOptions): Promise<FileHandle> {
-  const { compression, whole } = await peekCompression(content);
+  const { compression, whole } = await peekCompression(content, options.signal);
   return spool(whole, [archiveDecompressor(compression, name)], options);
 }

@@ -11,6 +11,7 @@ import type {
   SinkTakes,
   TransferOptions,
 } from '../oci/types.js';
+import { untilAborted } from '../util/until-aborted.js';
 import { RegistryClient } from './client.js';
 import { commitImage, checkSignatures } from './commit.js';
 import { deadline, within } from './deadline.js';
@@ -203,17 +204,11 @@ class RegistrySink implements ImageSink {
 
 /** Waits for somebody else's work: whether it went well. */
 async function settled(work: Promise<void>, signal: AbortSignal): Promise<boolean> {
-  signal.throwIfAborted();
-  const aborted = new Promise<never>((_done, fail) => {
-    signal.addEventListener('abort', () => fail(signal.reason as Error), { once: true });
-  });
-  return Promise.race([
-    work.then(
-      () => true,
-      () => false,
-    ),
-    aborted,
-  ]);
+  const well = work.then(
+    () => true,
+    () => false,
+  );
+  return untilAborted(well, signal);
 }
 
 /** Reads a stream to its end, to see whether it is what it should be. */

@@ -341,6 +341,21 @@ function verbs(this: Mocha.Suite): void {
     });
   });
 
+  it('are no longer waited for when the signal is aborted, and leave nothing', async () => {
+    await engine.images.save(await take(1), path('whole.tar'));
+    const archive = readFileSync(path('whole.tar'));
+    const before = (await engine.images.list()).map(({ names }) => names);
+    for (const length of [0, archive.length >> 1]) {
+      const content = new PassThrough();
+      content.write(archive.subarray(0, length));
+      const loading = engine.images.load(content, { signal: AbortSignal.timeout(50) });
+      const error = await loading.catch((failed: unknown) => failed as Error);
+      expect(error).to.have.property('name', 'TimeoutError');
+      expect((await engine.images.list()).map(({ names }) => names)).to.deep.equal(before);
+      expect(await engine.check()).to.deep.equal([]);
+    }
+  });
+
   it('refuse what they cannot do, with one error', async () => {
     const one = await take(0);
     const { images } = engine;

@@ -19,6 +19,7 @@ import { copy } from '../../../lib/oci/copy.js';
 import { digestOf, hexOf } from '../../../lib/oci/digest.js';
 import { MEDIA } from '../../../lib/oci/mediatypes.js';
 import { ociArchiveSink } from '../../../lib/oci/oci-archive.js';
+import { rootfsSource } from '../../../lib/oci/rootfs-source.js';
 import { findArchived } from '../../support/archived.js';
 import {
   blobsOf,
@@ -35,6 +36,17 @@ import {
 import { MemorySink } from '../../support/memory-sink.js';
 import { copyOne, type OneImage } from '../../support/one-image.js';
 import { failure, MemorySource } from '../../support/memory-source.js';
+
+function startedBy(bytes: Buffer): Readable {
+  const stream = new PassThrough();
+  stream.write(bytes);
+  return stream;
+}
+
+async function* stalling(bytes: Buffer): AsyncGenerator<Buffer, void> {
+  yield bytes.subarray(0, bytes.length >> 1);
+  await new Promise(() => undefined);
+}
 
 describe('oci archives', () => {
   let directory: string;
@@ -326,6 +338,34 @@ describe('oci archives', () => {
         'ERR_DIGEST_MISMATCH',
       );
     });
+  });
+
+  it('that come as a stream are given up at once by an abort, at whatever place the stream stalls', async () => {
+    const plain = await tarOf(dockerArchiveEntries([{ image: two, tags: ['two'] }]));
+    const stalled: Record<string, () => Readable> = {
+      'with nothing': () => new PassThrough(),
+      'within what tells the compression': () => startedBy(plain.subarray(0, 3)),
+      'within the archive': () => startedBy(plain.subarray(0, plain.length >> 1)),
+      'within a compressed one': () => startedBy(gzipSync(plain).subarray(0, 200)),
+      'and cannot be destroyed': () => new Readable({ read: () => undefined, destroy: () => undefined }),
+      'in a generator': () => Readable.from(stalling(plain)),
+    };
+    const enough = new Error('enough');
+    for (const [where, open] of Object.entries(stalled)) {
+      for (const read of [
+        (content: Readable, signal: AbortSignal) => openArchive(content, { tmpDir: directory, signal }),
+        (content: Readable, signal: AbortSignal) =>
+          rootfsSource(content, { tmpDir: directory }).manifest(undefined, { signal }),
+      ]) {
+        const content = open();
+        const stop = new AbortController();
+        setTimeout(() => stop.abort(enough), 5);
+        const error: unknown = await read(content, stop.signal).catch((failed: unknown) => failed);
+        expect(error, where).to.equal(enough);
+        expect(content.destroyed, where).to.equal(true);
+        expect(readdirSync(directory), where).to.deep.equal([]);
+      }
+    }
   });
 
   it('written to a stream fail where that was closed before or is meanwhile', async () => {
