@@ -165,6 +165,7 @@ class Program {
       print: (line) => host.write(1, `${line}\n`),
       out: (text) => host.write(1, text),
       err: (text) => host.write(2, text),
+      warn: (message) => host.write(2, `Warning: ${message}\n`),
       complain: (error) => this.#fail(error),
       abortable: (work) => abortable(host, work),
     };

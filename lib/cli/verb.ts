@@ -18,6 +18,8 @@ export interface Session {
   out(text: string | Uint8Array): void;
   /** Writes text to stderr as it is. */
   err(text: string | Uint8Array): void;
+  /** Reports what is no failure, but worth knowing. */
+  readonly warn: (message: string) => void;
   /** Reports a failure of one of several objects; returns the exit code that it stands for. */
   complain(error: unknown): number;
   /** Runs work that SIGINT and SIGTERM abort. */

@@ -63,6 +63,7 @@ const OPTIONS = {
     compress: flag,
     uncompressed: flag,
     additionalTags: anything,
+    onWarning: anything,
   },
   load: { ...TRANSFER, trustPolicy: anything, insecurePolicy: flag },
   import: {
@@ -74,7 +75,7 @@ const OPTIONS = {
     arch: filled,
     variant: filled,
   },
-  scp: { ...TRANSFER, engine: word('vaina', 'podman') },
+  scp: { ...TRANSFER, engine: word('vaina', 'podman'), onWarning: anything },
   start: STDIO,
   attach: { stdio: triple },
   wait: { signal: anything },

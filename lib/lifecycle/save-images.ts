@@ -23,6 +23,8 @@ export interface SaveOptions extends TransferOptions {
   compress?: boolean;
   /** Keep layers uncompressed that are so; only for `oci-archive` and `oci-dir`. Default false: they are compressed. */
   uncompressed?: boolean;
+  /** Called for what is left behind: signatures of an image, which only a `docker-dir` can hold. */
+  onWarning?: (message: string) => void;
   /** Further names of the image in a `docker-archive` of one. */
   additionalTags?: readonly string[];
 }
@@ -92,12 +94,17 @@ async function writeOne(
   sink: ImageSink,
   options: SaveOptions,
 ): Promise<void> {
-  const { format, compress, signal, onProgress } = options;
+  const { format = 'docker-archive', compress, signal, onProgress, onWarning } = options;
   const source = store.source(id);
+  const { digest, mediaType } = store.images.find(id).image;
   // As with podman's save, what a format cannot hold is left behind; so is what would forbid to convert the manifest.
-  const keeps =
-    format === 'docker-dir' && !compress && store.images.get(id)?.mediaType === MEDIA.dockerManifest;
+  const keeps = format === 'docker-dir' && !compress && mediaType === MEDIA.dockerManifest;
   try {
+    if (!keeps && store.content.signaturesOf(digest).length > 0) {
+      const changes = format === 'docker-dir';
+      const why = changes ? 'its manifest changes' : `the format ${format} has no place for them`;
+      onWarning?.(`the signatures of ${names[0] ?? id} are left behind: ${why}`);
+    }
     await copy(source, sink, {
       removeSignatures: !keeps,
       ...(format === 'docker-dir' && { format: 'v2s2' as const }),

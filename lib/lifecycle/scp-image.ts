@@ -17,6 +17,8 @@ export interface ScpOptions extends TransferOptions {
    * Whose store is meant by a place. Default: `vaina`; on another machine that has no vaina, `podman`.
    */
   engine?: StoreEngine;
+  /** Called for what is left behind of an image of this store: its signatures. */
+  onWarning?: (message: string) => void;
 }
 
 /** Most that is kept of what a program says. */
@@ -58,7 +60,7 @@ async function give(
   loader: PeerCommand,
   options: ScpOptions,
 ): Promise<string[]> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress, onWarning } = options;
   const found = await findImage(context, image);
   const names = found.name === undefined ? [] : [found.name];
   await using receiver = await Peer.start(loader, 'in', signal);
@@ -67,6 +69,7 @@ async function give(
       format: 'oci-archive',
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
+      ...(onWarning && { onWarning }),
     }),
   );
 }

@@ -139,8 +139,27 @@ function signatures(this: Mocha.Suite): void {
     }
     const converted = engine.images.push(`${registry.host}/app:1`, at('oci:1'), { ...PLAIN, format: 'oci' });
     expect((await failure(converted)).message).to.include('would invalidate its signatures');
-    // As with podman's save: what an archive cannot hold is left behind.
-    await engine.images.save([`${registry.host}/app:1`], path('saved.tar'));
+  });
+
+  it('are left behind by a save in a format that cannot hold them, as by podman, but not without a word', async () => {
+    const name = `${registry.host}/app:1`;
+    const told: string[] = [];
+    const onWarning = (message: string): void => void told.push(message);
+    for (const format of ['docker-archive', 'oci-archive', 'oci-dir', 'docker-dir'] as const)
+      await engine.images.save([name], path(`left-${format}`), { format, onWarning });
+    await engine.images.save([name], path('left-packed'), {
+      format: 'docker-dir',
+      compress: true,
+      onWarning,
+    });
+    expect(told).to.deep.equal([
+      `the signatures of ${name} are left behind: the format docker-archive has no place for them`,
+      `the signatures of ${name} are left behind: the format oci-archive has no place for them`,
+      `the signatures of ${name} are left behind: the format oci-dir has no place for them`,
+      `the signatures of ${name} are left behind: its manifest changes`,
+    ]);
+    expect(signed('left-docker-dir')).to.have.length(2);
+    expect(signed('left-packed')).to.deep.equal([]);
   });
 
   it('are those of the last copy that came, and go with the image', async () => {

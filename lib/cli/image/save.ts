@@ -60,6 +60,7 @@ export const save = verb<SaveGiven>({
         ...options,
         ...(!multi && others.length > 0 && { additionalTags: others }),
         ...(given.quiet ? {} : { onProgress: progressPrinter(session) }),
+        onWarning: session.warn,
         signal,
       }),
     );

@@ -23,6 +23,7 @@ export const scp = verb<{ engine?: string; quiet?: boolean }>({
     const names = await session.abortable((signal) =>
       images.scp(source, destination, {
         signal,
+        onWarning: session.warn,
         ...(engine !== undefined && { engine }),
         ...(!quiet && { onProgress: progressPrinter(session) }),
       }),

@@ -52,7 +52,7 @@ export const show = verb<ShowGiven>({
     const { text, rows } = await session.jobs.signatures.showTrust({
       ...(policypath !== undefined && { policyPath: policypath }),
       ...(registrypath !== undefined && { registriesDir: registrypath }),
-      onWarning: (message) => session.err(`Warning: ${message}\n`),
+      onWarning: session.warn,
     });
     if (given.raw) session.print(text);
     else if (given.json) session.print(json(rows.map(fieldsOf), 2));

@@ -55,7 +55,7 @@ export async function inspectRemote(session: Session, name: string, given: Remot
     ...overridden(given),
     ...(await storeFor(session, [name])),
     tags,
-    onWarning: (message: string) => session.err(`Warning: ${message}\n`),
+    onWarning: session.warn,
   };
   const { transports } = session.jobs;
   if (raw) {

@@ -187,11 +187,8 @@ export class World {
       repair: async (options) => {
         this.#record('repair', options);
         return {
-          found: this.damage,
-          removedImages: ['f'.repeat(64)],
-          removedLists: ['e'.repeat(64)],
-          removedContainers: ['d'.repeat(64)],
-          left: [],
+          ...{ found: this.damage, removedImages: ['f'.repeat(64)], left: [] },
+          ...{ removedLists: ['e'.repeat(64)], removedContainers: ['d'.repeat(64)] },
         };
       },
       close: async () => void this.closed++,
@@ -232,6 +229,7 @@ export class World {
         save: async (images, target, options) => {
           const path = typeof target === 'string' ? target : 'a stream';
           this.#record('images.save', images, path, options);
+          options?.onWarning?.('signatures are left behind');
           if (typeof target !== 'string') await pipeline(Readable.from(['archive']), target);
         },
         load: async (source, options) => {
@@ -240,6 +238,7 @@ export class World {
         },
         scp: async (source, destination, options) => {
           this.#record('images.scp', source, destination, options);
+          options?.onWarning?.('signatures are left behind');
           return ['localhost/app:1'];
         },
         import: async (source, options) => {

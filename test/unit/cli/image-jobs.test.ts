@@ -50,6 +50,7 @@ describe('cli jobs on images', () => {
     const words = ['image', 'scp', 'app:1', 'me@host::'];
     expect(await print(...words)).to.equal('Loaded image: localhost/app:1\n');
     expect(await print(...words, '-q', '--engine', 'podman')).to.equal('');
+    expect(world.err).to.equal('Warning: signatures are left behind\n'.repeat(2));
     expect(world.called('images.scp')[1]).to.deep.equal(['app:1', 'me@host::', { engine: 'podman' }]);
     expect(await world.run('image', 'scp')).to.equal(125);
     expect(await world.run(...words, '--engine', 'docker')).to.equal(125);

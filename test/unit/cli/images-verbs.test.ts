@@ -108,6 +108,7 @@ describe('cli images that come and go', () => {
       [['one'], 'a stream', { format: 'oci-archive', uncompressed: true }],
     ]);
     expect(world.out).to.equal('archive');
+    expect(world.err).to.equal('Warning: signatures are left behind\n'.repeat(4));
   });
 
   it('load takes a policy', async () => {
