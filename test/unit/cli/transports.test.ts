@@ -9,12 +9,13 @@ const FROM = 'docker://quay.io/a:1';
 const TO = 'oci:/srv/a:1';
 
 describe("the command line: skopeo's words", () => {
-  const directory = mkdtempSync(join(tmpdir(), 'vaina-cli-'));
+  let directory: string;
   let world: World;
   beforeEach(() => {
     world = new World();
     world.told['copyImage'] = { digest: 'sha256:abc' };
   });
+  before(() => void (directory = mkdtempSync(join(tmpdir(), 'vaina-cli-'))));
   after(() => rmSync(directory, { recursive: true }));
 
   it('copy hands on both ends apart, and prints what skopeo prints', async () => {

@@ -37,10 +37,13 @@ function metadata(...entries: (Buffer | { name: string | Buffer; size: number })
 }
 
 describe('transports: a layer from tar-split', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'vaina-split-'));
-  const tree = join(directory, 'diff');
-  const path = join(directory, 'x.tar-split.gz');
+  let directory: string;
+  let tree: string;
+  let path: string;
   before(() => {
+    directory = mkdtempSync(join(tmpdir(), 'vaina-split-'));
+    tree = join(directory, 'diff');
+    path = join(directory, 'x.tar-split.gz');
     mkdirSync(join(tree, 'a/b'), { recursive: true });
     writeFileSync(join(tree, 'a/one'), '1'.repeat(700_000));
     writeFileSync(join(tree, 'a/b/two'), 'two');
@@ -105,7 +108,7 @@ describe('transports: a layer from tar-split', () => {
 });
 
 describe("transports: podman's store", () => {
-  const root = mkdtempSync(join(tmpdir(), 'vaina-podman-'));
+  let root: string;
   const config = Buffer.from(
     '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}',
   );
@@ -129,6 +132,7 @@ describe("transports: podman's store", () => {
     parseImageName(`containers-storage:[overlay@${root}+/run/none]${image}`) as StorageName;
 
   before(() => {
+    root = mkdtempSync(join(tmpdir(), 'vaina-podman-'));
     const big: Record<string, Buffer> = {
       manifest,
       [`=${Buffer.from(digestOf(config)).toString('base64')}`]: config,

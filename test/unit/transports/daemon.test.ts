@@ -12,11 +12,13 @@ import { failure } from '../../support/memory-source.js';
 type DaemonName = ImageName & { transport: 'docker-daemon' };
 
 describe('transports: a daemon on a socket', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'vaina-daemon-'));
-  const socket = join(directory, 'with space?.sock');
+  let directory: string;
+  let socket: string;
   let server: Server;
   let answer: (request: IncomingMessage, response: ServerResponse) => void;
   before(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'vaina-daemon-'));
+    socket = join(directory, 'with space?.sock');
     server = createServer((request, response) => answer(request, response));
     await new Promise<void>((done) => server.listen(socket, done));
   });

@@ -8,9 +8,10 @@ import { flock } from '../../../lib/util/flock.js';
 import { blobsOf, layoutEntries, makeImage, writeTree } from '../../support/images.js';
 
 describe('transports: deleting from a layout', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'vaina-delete-'));
+  let directory: string;
   const index = (): string => readFileSync(join(directory, 'index.json'), 'utf8');
   before(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'vaina-delete-'));
     const image = await makeImage();
     const { descriptor } = image.manifest;
     writeTree(directory, layoutEntries([{ descriptor, name: 'a' }], blobsOf(image)));

@@ -49,7 +49,8 @@ const names = (sources: readonly SyncSource[]): string[][] =>
   sources.map(({ images }) => images.map(({ name }) => formatImageName(name)));
 
 describe('transports: what is synchronised', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'vaina-sync-'));
+  let directory: string;
+  before(() => void (directory = mkdtempSync(join(tmpdir(), 'vaina-sync-'))));
   after(() => rmSync(directory, { recursive: true }));
 
   it('is the one image of a reference, or all of a repository', async () => {
