@@ -37,7 +37,7 @@ export async function scpImage(
 ): Promise<string[]> {
   checkOptions('scp', options);
   const { engine, signal } = options;
-  const [from, to] = [parsePlace(source), parsePlace(destination ?? '')];
+  const [from, to] = [await parsePlace(source), await parsePlace(destination ?? '')];
   if (from.image === '') throw invalid('a source image must be specified');
   if (to.image !== '') throw invalid('renaming of an image is currently not supported');
   if (!from.host && !to.host) throw invalid('must specify a destination');

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { VainaError } from '../errors.js';
 import { parseReference } from '../oci/reference.js';
+import { podmanConnection, type PodmanConnection } from '../transports/podman-connections.js';
 import { quote } from '../util/text.js';
 
 /** The engines that a store may be of. */
@@ -13,7 +14,13 @@ export interface ScpPlace {
   /** The image; empty where none is named. */
   image: string;
   /** Where it is; absent for the store of this engine. */
-  host?: { name: string; user?: string; port?: number };
+  host?: {
+    name: string;
+    user?: string;
+    port?: number;
+    /** File of the key to log in with. */
+    identity?: string;
+  };
 }
 
 /** How a program is started that reads or writes an archive of images. */
@@ -24,36 +31,61 @@ export interface PeerCommand {
   env: NodeJS.ProcessEnv;
 }
 
+/** The store of this user, or of another one. */
+const LOCAL = /^(?:[^@]*@)?localhost$/;
 const HOST =
   /^(?:(?<user>[A-Za-z0-9_][\w.-]*)@)?(?:\[(?<six>[0-9A-Fa-f:.]+)\]|(?<name>[A-Za-z0-9][\w.-]*))(?::(?<port>\d{1,5}))?$/;
 
 /**
- * Reads `[USER@]HOST[:PORT]::[IMAGE]`, or the name of an image alone.
+ * Reads `[USER@]HOST[:PORT]::[IMAGE]`, `CONNECTION::[IMAGE]` with a name that podman knows, or the name of an image alone.
  *
- * @throws VainaError `ERR_INVALID_OPTION`; `ERR_UNSUPPORTED` for the path of a socket
+ * @throws VainaError `ERR_INVALID_OPTION`; `ERR_UNSUPPORTED` for the path of a socket, and for a connection without ssh
  */
-export function parsePlace(text: string): ScpPlace {
+export async function parsePlace(text: string): Promise<ScpPlace> {
   const end = text.lastIndexOf('::');
   if (end === -1) return { image: text };
-  const place = text.slice(0, end).replace(/^ssh:\/\//, '');
-  if (place.includes('/')) {
+  const [place, image] = [text.slice(0, end), text.slice(end + 2)];
+  const connection = LOCAL.test(place) ? undefined : await podmanConnection(place);
+  if (connection) return { image, host: hostOf(connection, place) };
+  const address = place.replace(/^ssh:\/\//, '');
+  if (address.includes('/')) {
     throw new VainaError(
       'ERR_UNSUPPORTED',
       `${quote(text)}: there is no engine behind a socket here: name the host alone`,
       { subject: text },
     );
   }
-  const { user, six, name = six, port } = HOST.exec(place)?.groups ?? {};
-  if (name === undefined || Number(port ?? 1) > 65_535)
+  const host = parseHost(address);
+  if (!host)
     throw new VainaError('ERR_INVALID_OPTION', `${quote(text)} does not name a host`, { subject: text });
+  return { image, host };
+}
+
+function parseHost(text: string): ScpPlace['host'] {
+  const { user, six, name = six, port } = HOST.exec(text)?.groups ?? {};
+  if (name === undefined || Number(port ?? 1) > 65_535) return undefined;
   return {
-    image: text.slice(end + 2),
-    host: {
-      name,
-      ...(user !== undefined && { user }),
-      ...(port !== undefined && { port: Number(port) }),
-    },
+    name,
+    ...(user !== undefined && { user }),
+    ...(port !== undefined && { port: Number(port) }),
   };
+}
+
+/** The machine behind a connection of podman, whose socket there is not asked. Its URI may hold a password, and is not shown. */
+function hostOf({ uri, identity }: PodmanConnection, name: string): NonNullable<ScpPlace['host']> {
+  const [, authority] = /^ssh:\/\/([^/?#]*)/.exec(uri) ?? [];
+  if (authority === undefined) {
+    throw new VainaError('ERR_UNSUPPORTED', `podman's connection ${quote(name)} does not go by ssh`, {
+      subject: name,
+    });
+  }
+  const host = parseHost(authority.replace(/:[^@]*@/, '@'));
+  if (!host) {
+    const what = `podman's connection ${quote(name)} has no host that ssh could be asked for`;
+    throw new VainaError('ERR_INVALID_OPTION', what, { subject: name });
+  }
+  // With its port it is never the store of a user here, even where it is called localhost.
+  return { port: 22, ...host, ...(identity !== undefined && { identity }) };
 }
 
 /** The program at a place that loads images, or saves one; undefined where that is the store of this engine. */
@@ -79,14 +111,17 @@ function checkedName(image: string): string {
 }
 
 function remoteCommand(
-  { name, user, port }: NonNullable<ScpPlace['host']>,
+  { name, user, port, identity }: NonNullable<ScpPlace['host']>,
   words: readonly string[],
   engine: StoreEngine | undefined,
 ): PeerCommand {
   const rest = words.join(' ');
   const either = `if command -v vaina >/dev/null 2>&1; then exec vaina ${rest}; else exec podman ${rest}; fi`;
   const destination = user === undefined ? name : `${user}@${name}`;
-  const options = port === undefined ? [] : ['-p', String(port)];
+  const options = [
+    ...(port === undefined ? [] : ['-p', String(port)]),
+    ...(identity === undefined ? [] : ['-i', identity]),
+  ];
   const command = engine === undefined ? `sh -c '${either}'` : `${engine} ${rest}`;
   return {
     name: `ssh ${destination}`,

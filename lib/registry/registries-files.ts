@@ -101,7 +101,8 @@ function merge(parts: readonly Registries[]): Registries {
   };
 }
 
-async function confFiles(directory: string): Promise<string[]> {
+/** The files of a directory of drop-ins, in the order in which they count. */
+export async function confFiles(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
   return entries
     .filter((entry) => entry.name.endsWith('.conf') && !entry.isDirectory())

@@ -129,6 +129,32 @@ FAR=1 exec sh -c "$3"`,
     await (await other.images.get(NAME)).remove();
   });
 
+  it('go where a connection of podman says', async () => {
+    const before = process.env['CONTAINERS_CONF'];
+    const file = at('containers.conf');
+    writeFileSync(file, '');
+    process.env['CONTAINERS_CONF'] = file;
+    try {
+      const add = (...words: string[]): string => podman.output('system', 'connection', 'add', ...words);
+      writeFileSync(at('key'), '');
+      add('work', '--identity', at('key'), 'ssh://me@far.example:2222/run/podman/podman.sock');
+      add('machine', 'ssh://core@localhost/run/podman/podman.sock');
+      add('here', `unix://${at('none.sock')}`);
+      expect(await engine.images.scp(NAME, 'work::')).to.deep.equal([NAME]);
+      expect(asked().at(-1)).to.include(`-p 2222 -i ${at('key')} -- me@far.example sh -c`);
+      await (await engine.images.get(NAME)).remove();
+      expect(await engine.images.scp(`machine::${NAME}`)).to.deep.equal([NAME]);
+      expect(asked().at(-1)).to.match(/^-p 22 -- core@localhost sh -c/);
+      expect((await engine.images.get(NAME)).id).to.equal(id);
+      const error = await expectError('ERR_UNSUPPORTED', engine.images.scp(NAME, 'here::'));
+      expect(error.message).to.include('does not go by ssh');
+      await (await other.images.get(NAME)).remove();
+    } finally {
+      if (before === undefined) delete process.env['CONTAINERS_CONF'];
+      else process.env['CONTAINERS_CONF'] = before;
+    }
+  });
+
   it('that cannot go are refused, with what the other side says', async () => {
     const refuse = async (code: VainaError['code'], words: string, ...args: [string, string?]) => {
       const error = await expectError(code, engine.images.scp(...args));

@@ -115,6 +115,21 @@ async function configured({ env, uid }: StorageUser): Promise<StorageLocation> {
 }
 
 async function readConfiguration(path: string, required: boolean): Promise<Configuration | undefined> {
+  const found = await readToml(path, required);
+  if (!found) return undefined;
+  return found['storage'] === undefined ? {} : checked(found['storage'], path);
+}
+
+/**
+ * What a file of podman's configuration says.
+ *
+ * @returns undefined when the file is not there, unless it must be
+ * @throws VainaError `ERR_INVALID_OPTION` for what is no TOML, `ERR_NO_SUCH_PATH`, `ERR_PERMISSION`
+ */
+export async function readToml(
+  path: string,
+  required: boolean,
+): Promise<Record<string, unknown> | undefined> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -123,13 +138,11 @@ async function readConfiguration(path: string, required: boolean): Promise<Confi
     throw fileFailure(error, path);
   }
   const { parse } = await import('smol-toml');
-  let storage: unknown;
   try {
-    storage = parse(text)['storage'];
+    return parse(text);
   } catch (cause) {
     throw new VainaError('ERR_INVALID_OPTION', `${path} is not TOML`, { path, cause });
   }
-  return storage === undefined ? {} : checked(storage, path);
 }
 
 function checked(value: unknown, path: string): Configuration {
