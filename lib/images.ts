@@ -97,14 +97,14 @@ export class Images {
   /**
    * Copies an image between the stores of users, machines and engines (podman-image-scp(1)): an archive goes through a pipe
    * from the engine that has the image to the one that gets it. A place is `[USER@]HOST[:PORT]::`, which `ssh` is asked for,
-   * `CONNECTION::`, the same for a machine that `podman system connection` has a name for, or `[USER@]localhost::`, the store of this or, for root, of another user. The trust policy is asked by the engine that gets it.
+   * `CONNECTION::`, the same for a machine that `podman system connection` has a name for, or `[USER@]localhost::`, the store of
+   * this or, for root, of another user. The trust policy is asked by the engine that gets it.
    * @param source - a name or id, or `PLACE::NAME`
    * @param destination - `PLACE::`. Default: this store
    * @returns the names that the image has where it came to, as the engine there says them
    * @throws ERR_INVALID_OPTION, also for another name at the destination, which it cannot get; ERR_NO_SUCH_IMAGE;
    * ERR_PERMISSION for the store of another user; ERR_NO_SUCH_USER; ERR_UNSUPPORTED for the path of a socket, and for a
-   * connection without ssh;
-   * ERR_HOST_UNSUPPORTED for a program that is not there; ERR_PEER_FAILED with what the program said last
+   * connection without ssh; ERR_HOST_UNSUPPORTED for a program that is not there; ERR_PEER_FAILED with what the program said last
    */
   async scp(source: string, destination?: string, options: ScpOptions = {}): Promise<string[]> {
     return jobs.scpImage(this.#context, source, destination, options);
