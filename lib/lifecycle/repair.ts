@@ -5,6 +5,7 @@ import type { Repair, RepairOptions } from '../store/check/repair.js';
 import { deleteContainer } from './catalogue.js';
 import { checkEngine } from './check.js';
 import type { Context } from './context.js';
+import { publishImage } from './events.js';
 import { fetchBlob } from './fetch-blob.js';
 import { registryOptions, type ImageRegistryOptions } from './image-registry-options.js';
 import { removeContainer, removeFiles } from './remove.js';
@@ -76,7 +77,10 @@ async function removeDamaged(context: Context, report: RepairReport): Promise<vo
   const lists = store.lists.list().map(({ id }) => id);
   for (const { kind, id, imageIds } of report.left) {
     if (kind === 'container-damaged') await dropContainer(context, id, report);
-    for (const list of store.lists.needing(id, imageIds)) await store.deleteList(list);
+    for (const list of store.lists.needing(id, imageIds)) {
+      await store.deleteList(list);
+      publishImage('remove', list);
+    }
     for (const image of imageIds) await dropImage(context, image, report);
   }
   // What only these needed is garbage now.

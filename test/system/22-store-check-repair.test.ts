@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -272,7 +273,11 @@ describe('a damaged store', function () {
         ...{ raw, blobs: [attachment], images: [], names: ['localhost/list:2'] },
       });
       rmSync(blob(attachment.digest));
-      const other = await engine.repair({ force: true });
+      const told: unknown[] = [];
+      const listen = (message: unknown): void => void told.push(message);
+      subscribe('vaina:image', listen);
+      const other = await engine.repair({ force: true }).finally(() => unsubscribe('vaina:image', listen));
+      expect(told).to.deep.equal([{ verb: 'remove', id }]);
       expect(other.found.map(({ kind, images }) => [kind, images])).to.deep.equal([
         ['blob-missing', ['localhost/list:2']],
       ]);

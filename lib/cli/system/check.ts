@@ -26,12 +26,13 @@ export const check = verb<CheckFlags>({
   async run(session, args, given) {
     noArguments(session.path, args);
     const { max: maxAge, quick = false } = given;
+    const access = accessOptions(given);
+    const repairs = given.repair || given.force;
+    if (!repairs && Object.keys(access).length > 0)
+      throw new UsageError('a check asks no registry: its flags are for --repair');
     const engine = await session.engine();
     const options = { quick, ...(maxAge === undefined ? {} : { maxAge }) };
-    const access = accessOptions(given);
-    if (!given.repair && !given.force) {
-      if (Object.keys(access).length > 0)
-        throw new UsageError('a check asks no registry: its flags are for --repair');
+    if (!repairs) {
       const damage = await session.abortable((signal) => engine.check({ ...options, signal }));
       show(session, damage);
       if (damage.length > 0) throw new CommandError('damage detected in local storage');
