@@ -1,7 +1,7 @@
 import { VainaError, type ErrorCode } from '../errors.js';
 import { Authenticator, type Scopes } from './auth.js';
 import { findCredentials } from './credentials.js';
-import { spoken } from './failure.js';
+import { spoken, spokeNoTls } from './failure.js';
 import { settingsOf, type RegistryOptions, type Settings } from './options.js';
 import type { Payload } from './payload.js';
 import { loadRegistries } from './registries-files.js';
@@ -9,7 +9,7 @@ import { isInsecure } from './registries-match.js';
 import { checkPolicy, unwrapped } from './retry.js';
 import {
   answerFailure,
-  discard,
+  drain,
   MAX_ERROR_BODY,
   readBody,
   Transport,
@@ -153,19 +153,25 @@ export class RegistryClient {
     if (insecure && !this.#tlsGiven) this.settings.tlsVerify = false;
     if (this.settings.tlsVerify) return secure;
     try {
-      discard(await this.#transport.send({ url: new URL('/v2/', secure), signal }));
+      await this.#knock(secure, signal);
       return secure;
     } catch (error) {
       signal?.throwIfAborted();
       const plain = this.#urlOf('http');
+      if (spokeNoTls(error)) return plain;
       try {
-        discard(await this.#transport.send({ url: new URL('/v2/', plain), signal }));
+        await this.#knock(plain, signal);
         return plain;
       } catch {
         signal?.throwIfAborted();
         throw unwrapped(error);
       }
     }
+  }
+
+  async #knock(origin: URL, signal: AbortSignal | undefined): Promise<void> {
+    const answer = await this.#transport.send({ url: new URL('/v2/', origin), signal });
+    await drain(answer, this.settings.stallTimeout);
   }
 
   #pathOf(place: string): string {

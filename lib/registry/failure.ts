@@ -60,6 +60,12 @@ function isTlsFailure(code: string): boolean {
   return /CERT|SIGNATURE|^EPROTO$|^ERR_SSL|^ERR_TLS|UNABLE_TO/.test(code);
 }
 
+/** Whether somebody has answered, but not by TLS. */
+export function spokeNoTls(error: unknown): boolean {
+  const { code = '', message = '' } = ((error as Error).cause ?? {}) as Partial<NodeJS.ErrnoException>;
+  return /wrong.version.number/i.test(`${code} ${message}`);
+}
+
 function rootOf(error: unknown): { code?: string; message: string } {
   let at = error as { code?: string; message: string; cause?: unknown; errors?: unknown[] };
   // A host with several addresses gives one error for each; the library wraps what it gets.

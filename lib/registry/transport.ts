@@ -279,8 +279,19 @@ export async function* unstalled(
 /** Puts away a body that nobody wants, so that a small one leaves the connection usable. */
 export function discard(answer: Answer): void {
   answer.body.on('error', () => undefined);
-  if (Number(answer.header('content-length') ?? Infinity) <= MAX_DRAIN) answer.body.resume();
+  if (isSmall(answer)) answer.body.resume();
   else answer.body.destroy();
+}
+
+/** Puts it away before something else is sent, which then needs no new connection. */
+export async function drain(answer: Answer, stallTimeout: number): Promise<void> {
+  if (!isSmall(answer)) return discard(answer);
+  // Whoever has answered is there, even if the rest of the answer does not come.
+  await readBody(answer, MAX_DRAIN, stallTimeout).catch(() => undefined);
+}
+
+function isSmall(answer: Answer): boolean {
+  return Number(answer.header('content-length') ?? Infinity) <= MAX_DRAIN;
 }
 
 function stalled(timeout: number): Error {

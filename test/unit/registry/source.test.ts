@@ -22,6 +22,7 @@ describe('registry source: bytes', () => {
     const result = await pull();
     expect(result.manifest.bytes).to.deep.equal(image.manifest.bytes);
     expect(registry.requests(/blobs/)).to.have.length(4);
+    expect(registry.seen).to.have.length(5);
     const [manifest] = registry.requests(/manifests/);
     expect(manifest?.headers.accept).to.include(MEDIA.ociIndex).and.include(MEDIA.dockerManifest);
     expect(manifest?.headers['accept-encoding']).to.equal('identity');
