@@ -202,6 +202,8 @@ export interface ImageSource {
   blob(descriptor: Descriptor, options?: TransferOptions): Promise<Readable>;
   /** The signatures of a manifest, not verified. Absent where the place can hold none. */
   signatures?(digest: Digest, options?: TransferOptions): Promise<readonly Signature[]>;
+  /** All tags of the repository that the image is in. Absent where there are no repositories. */
+  tags?(options?: TransferOptions): Promise<string[]>;
   /** Releases what the source holds. */
   close(): Promise<void>;
 }

@@ -29,8 +29,13 @@ export async function listTags(repository: string | Reference, options: ListOpti
   const query = sizeQuery(options.pageSize);
   const what = `tags of ${reference.domain}/${reference.path}`;
   return withRegistry(reference, what, options, ['pageSize'], (client, signal) =>
-    readList(client, `tags/list${query}`, { member: 'tags', grammar: TAG, signal }),
+    readTags(client, signal, query),
   );
+}
+
+/** Reads the tags of the client's repository. */
+export async function readTags(client: RegistryClient, signal: AbortSignal, query = ''): Promise<string[]> {
+  return readList(client, `tags/list${query}`, { member: 'tags', grammar: TAG, signal });
 }
 
 /**

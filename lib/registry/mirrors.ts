@@ -9,8 +9,9 @@ import type {
   TransferOptions,
 } from '../oci/types.js';
 import type { Readable } from 'node:stream';
+import { listTags } from './list.js';
 import type { RegistryOptions } from './options.js';
-import { loadRegistries } from './registries-files.js';
+import { asRead, loadRegistries } from './registries-files.js';
 import { readingEndpoints } from './registries-match.js';
 
 /** A place to read from, and how. */
@@ -27,6 +28,7 @@ export interface Place {
  */
 export async function placesOf(reference: Reference, options: RegistryOptions): Promise<Place[]> {
   const registries = await loadRegistries(options);
+  const same = asRead(registries);
   return readingEndpoints(registries, reference).map((endpoint) => {
     const { credentials, registryToken, ...others } = options;
     const own = endpoint.reference.domain === reference.domain;
@@ -34,6 +36,7 @@ export async function placesOf(reference: Reference, options: RegistryOptions): 
       reference: endpoint.reference,
       options: {
         ...others,
+        registries: same,
         ...(credentials && own && { credentials }),
         ...(registryToken !== undefined && own && { registryToken }),
         tlsVerify: options.tlsVerify ?? !endpoint.insecure,
@@ -88,6 +91,7 @@ export class PlacedSource implements ImageSource {
   readonly reference: Reference;
   readonly #options: RegistryOptions;
   readonly #open: (place: Place) => ImageSource;
+  #places: Promise<Place[]> | undefined;
   #chosen: Promise<{ source: ImageSource; top?: RawManifest }> | undefined;
 
   /** @param open - makes the source of one place */
@@ -113,6 +117,17 @@ export class PlacedSource implements ImageSource {
     return (await source.signatures?.(digest, options)) ?? [];
   }
 
+  /** Those of the registry itself, whatever mirrors have. */
+  async tags(options: TransferOptions = {}): Promise<string[]> {
+    const { signal } = options;
+    const [only, ...others] = await this.#findPlaces();
+    if (only && others.length === 0 && sameRepository(only.reference, this.reference)) {
+      const { source } = await this.#choose(signal);
+      if (source.tags) return source.tags(options);
+    }
+    return listTags(this.reference, { ...this.#options, ...(signal && { signal }) });
+  }
+
   async close(): Promise<void> {
     const chosen = await this.#chosen?.catch(() => undefined);
     await chosen?.source.close();
@@ -126,8 +141,16 @@ export class PlacedSource implements ImageSource {
     return this.#chosen;
   }
 
+  #findPlaces(): Promise<Place[]> {
+    this.#places ??= placesOf(this.reference, this.#options).catch((error: unknown) => {
+      this.#places = undefined;
+      throw error;
+    });
+    return this.#places;
+  }
+
   async #find(signal: AbortSignal | undefined): Promise<{ source: ImageSource; top?: RawManifest }> {
-    const places = await placesOf(this.reference, this.#options);
+    const places = await this.#findPlaces();
     const [only] = places;
     // Where there is no choice, nothing is asked that the caller does not ask for.
     if (only && places.length === 1) return { source: this.#open(only) };
@@ -141,4 +164,8 @@ export class PlacedSource implements ImageSource {
       }
     });
   }
+}
+
+function sameRepository(a: Reference, b: Reference): boolean {
+  return a.domain === b.domain && a.path === b.path;
 }

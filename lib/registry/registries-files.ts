@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { VainaError } from '../errors.js';
 import { homeOf } from './homes.js';
 import type { RegistryOptions } from './options.js';
-import { AUTH_FILES, checkConfig, type Alias, type Registries, type Rule } from './registries-conf.js';
+import {
+  AUTH_FILES,
+  checkConfig,
+  type Alias,
+  type Registries,
+  type RegistriesConfig,
+  type Rule,
+} from './registries-conf.js';
 import { checkObject } from './registries-object.js';
 import { parseAliases, parseRegistriesConf } from './registries-toml.js';
 
@@ -14,6 +21,16 @@ const MAX_FILE = 1024 * 1024;
 export interface RegistriesPlaces extends Pick<RegistryOptions, 'registries' | 'env'> {
   /** Directory of the host's registries.conf and registries.conf.d. Default `/etc/containers`. */
   systemDirectory?: string;
+}
+
+/** What has been read, by what stands for it in options. */
+const read = new WeakMap<RegistriesConfig, Registries>();
+
+/** The option that makes {@link loadRegistries} give this configuration: the steps of one job read it once. */
+export function asRead(registries: Registries): RegistriesConfig {
+  const option: RegistriesConfig = Object.freeze({});
+  read.set(option, registries);
+  return option;
 }
 
 /**
@@ -31,26 +48,15 @@ export interface RegistriesPlaces extends Pick<RegistryOptions, 'registries' | '
 export async function loadRegistries(options: RegistriesPlaces): Promise<Registries> {
   const { registries, env = process.env, systemDirectory = SYSTEM } = options;
   if (registries === false) return merge([]);
-  if (registries !== undefined)
-    return withUserAliases(merge([checkConfig(checkObject(registries), 'registries')]));
+  if (registries !== undefined) {
+    const known = read.get(registries);
+    return known ?? withUserAliases(merge([checkConfig(checkObject(registries), 'registries')]));
+  }
   const home = homeOf(env);
   const user = home === undefined ? undefined : join(home, '.config/containers');
   const parts: Registries[] = [];
-  const read = async (path: string, required = false): Promise<boolean> => {
-    const text = await readText(path, required);
-    if (text === undefined) return false;
-    parts.push({ ...checkConfig(await parseRegistriesConf(text, path), path), origin: path });
-    return true;
-  };
-  const named = env['CONTAINERS_REGISTRIES_CONF'];
-  let users = false;
-  if (named) await read(named, true);
-  else if (user !== undefined) users = await read(join(user, 'registries.conf'));
-  if (!named && !users) await read(join(systemDirectory, 'registries.conf'));
-  const dropIns = [...(users ? [] : [systemDirectory]), ...(user === undefined ? [] : [user])];
-  for (const directory of dropIns) {
-    for (const path of await confFiles(join(directory, 'registries.conf.d'))) await read(path);
-  }
+  for (const [path, text] of await textsOf(env['CONTAINERS_REGISTRIES_CONF'], user, systemDirectory))
+    parts.push(await partOf(path, text));
   const aliasFile = aliasFileOf(env, home);
   return withUserAliases({ ...merge(parts), ...(aliasFile !== undefined && { aliasFile }) });
 }
@@ -99,6 +105,51 @@ function merge(parts: readonly Registries[]): Registries {
     helpers: merged.helpers.length > 0 ? merged.helpers : [AUTH_FILES],
     rules: [...rules.values()],
   };
+}
+
+/** What was made of the text of each file: most have the same one every time. */
+const parsed = new Map<string, { text: string; part: Registries }>();
+/** More files than any configuration has. */
+const MOST_PARSED = 64;
+
+async function partOf(path: string, text: string): Promise<Registries> {
+  const known = parsed.get(path);
+  if (known?.text === text) return known.part;
+  const part = { ...checkConfig(await parseRegistriesConf(text, path), path), origin: path };
+  if (parsed.size >= MOST_PARSED) parsed.clear();
+  parsed.set(path, { text, part });
+  return part;
+}
+
+/** The files that count, in order, with their texts. */
+async function textsOf(
+  named: string | undefined,
+  user: string | undefined,
+  system: string,
+): Promise<(readonly [string, string])[]> {
+  const found = async (path: string, required = false): Promise<(readonly [string, string])[]> => {
+    const text = await readText(path, required);
+    return text === undefined ? [] : [[path, text]];
+  };
+  const dropIns = async (directory: string | undefined): Promise<(readonly [string, string])[]> => {
+    if (directory === undefined) return [];
+    const paths = await confFiles(join(directory, 'registries.conf.d'));
+    return (await Promise.all(paths.map((path) => found(path)))).flat();
+  };
+  // Whose own file comes first is known last: all are asked at once, and what does not count does not fail either.
+  const host = ahead(found(join(system, 'registries.conf')));
+  const hostDropIns = ahead(dropIns(system));
+  const userDropIns = ahead(dropIns(user));
+  if (named) return [...(await found(named, true)), ...(await hostDropIns), ...(await userDropIns)];
+  const own = user === undefined ? [] : await found(join(user, 'registries.conf'));
+  if (own.length > 0) return [...own, ...(await userDropIns)];
+  return [...(await host), ...(await hostDropIns), ...(await userDropIns)];
+}
+
+/** Lets somebody look at it later, or never. */
+function ahead<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 /** The files of a directory of drop-ins, in the order in which they count. */

@@ -13,6 +13,7 @@ import { readAttachments } from './attachments.js';
 import { RegistryClient } from './client.js';
 import { within } from './deadline.js';
 import { Downloads } from './downloads.js';
+import { readTags } from './list.js';
 import { fetchManifest } from './manifests.js';
 import { PlacedSource, placesOf } from './mirrors.js';
 import { referenceOf } from './open.js';
@@ -88,6 +89,10 @@ class RegistrySource implements ImageSource {
       const attached = sigstoreAttachments ? await readAttachments(this.#client, digest, signal) : [];
       return [...simple, ...attached];
     });
+  }
+
+  async tags(options: TransferOptions = {}): Promise<string[]> {
+    return this.#operation('tags', options.signal, (signal) => readTags(this.#client, signal));
   }
 
   async close(): Promise<void> {

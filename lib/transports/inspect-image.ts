@@ -9,6 +9,7 @@ import type {
   ImageSource,
   Platform,
   Signature,
+  TransferOptions,
 } from '../oci/types.js';
 import { endOptions } from './check-options.js';
 import { parseImageName, type ImageName } from './name.js';
@@ -22,7 +23,6 @@ import {
   type PlatformOptions,
   type TransportOptions,
 } from './options.js';
-import { listTags } from '../registry/list.js';
 import { referrers } from '../registry/referrers.js';
 
 /** Options of {@link inspectImage}. */
@@ -141,12 +141,13 @@ export async function inspectImage(
   const parsed = parseImageName(name);
   const platform = platformOf(options);
   return withinTime(options, async (signal) => {
-    const move = signal ? { signal } : {};
-    const asked = askTags(parsed, options, end, signal);
-    // Whoever fails first is reported; the other must not be an unhandled rejection.
-    asked.catch(() => undefined);
     const source = await openSource(parsed, { ...end, ...transportOptions(options, signal), asPulled: true });
+    const over = new AbortController();
+    const move = { signal: signal ? AbortSignal.any([signal, over.signal]) : over.signal };
     try {
+      const asked = askTags(source, options, move);
+      // Whoever fails first is reported; the other must not be an unhandled rejection.
+      asked.catch(() => undefined);
       if (options.raw && !options.config) return (await source.manifest(undefined, move)).bytes;
       const image = await resolveManifest(source, platform, move).catch((error: unknown) => {
         if (!VainaError.is(error, 'ERR_NO_MATCHING_PLATFORM')) throw error;
@@ -162,6 +163,8 @@ export async function inspectImage(
         ...(related && { Referrers: await askReferrers(parsed, image, end, signal) }),
       };
     } finally {
+      // The tags may still be asked for.
+      over.abort();
       await source.close();
     }
   });
@@ -199,7 +202,7 @@ function describe(
 async function readConfig(
   source: ImageSource,
   { manifest }: ResolvedManifest,
-  move: { signal?: AbortSignal },
+  move: TransferOptions,
 ): Promise<{ bytes: Buffer; parsed: ImageConfig }> {
   const { config } = manifest;
   if (!isConfigType(config.mediaType)) {
@@ -212,14 +215,13 @@ async function readConfig(
 }
 
 async function askTags(
-  name: ImageName,
+  source: ImageSource,
   options: InspectImageOptions,
-  end: EndOptions,
-  signal: AbortSignal | undefined,
+  move: TransferOptions,
 ): Promise<string[]> {
-  if (name.transport !== 'docker' || options.tags === false || options.raw || options.config) return [];
+  if (!source.tags || options.tags === false || options.raw || options.config) return [];
   try {
-    return await listTags(name.reference, registryOptions(end, signal));
+    return await source.tags(move);
   } catch (error) {
     // A registry may let somebody read an image and not the list.
     if (!VainaError.is(error, 'ERR_UNAUTHORIZED')) throw error;

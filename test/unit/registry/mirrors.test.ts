@@ -104,6 +104,30 @@ describe('registry mirrors', () => {
     );
   });
 
+  it('have no word on the tags, which are those of the registry', async () => {
+    for (const [i, registry] of [fake.registry, mirror].entries()) {
+      registry.faults.push(({ url }, response) => {
+        if (!url.endsWith('/tags/list')) return false;
+        response.end(JSON.stringify({ name: 'x', tags: [`of-${i}`] }));
+        return true;
+      });
+    }
+    const own = {
+      registries: [
+        {
+          location: `${fake.registry.host}/test`,
+          insecure: true,
+          mirrors: [{ location: `${mirror.host}/mirrored`, insecure: true }],
+        },
+      ],
+    };
+    for (const registries of [own, { registries: [{ location: fake.registry.host, insecure: true }] }]) {
+      const source = registrySource(`${fake.registry.host}/test/image`, { env, registries });
+      expect(await source.tags?.()).to.deep.equal(['of-0']);
+      await source.close();
+    }
+  });
+
   it('do not help what is blocked', async () => {
     const error = await failure(pull(rule({ blocked: true })));
     expect(error.code).to.equal('ERR_REGISTRY_BLOCKED');

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { parseReference, withDefaultTag } from '../../../lib/oci/reference.js';
 import type { Registries, RegistriesConfig } from '../../../lib/registry/registries-conf.js';
-import { loadRegistries } from '../../../lib/registry/registries-files.js';
+import { asRead, loadRegistries } from '../../../lib/registry/registries-files.js';
 import { findRule, isInsecure, readingEndpoints } from '../../../lib/registry/registries-match.js';
 import { parseRegistriesConf } from '../../../lib/registry/registries-toml.js';
 import { failure } from '../../support/memory-source.js';
@@ -215,6 +215,22 @@ describe('registries.conf: files', () => {
       insecure: true,
       blocked: false,
     });
+  });
+
+  it('are read again by each who asks, but not by what has got them from there', async () => {
+    const path = write('etc/registries.conf', 'unqualified-search-registries = ["one.example"]');
+    const one = await load();
+    expect((await load()).search).to.deep.equal(['one.example']);
+    writeFileSync(path, 'unqualified-search-registries = ["two.example"]');
+    expect((await load()).search).to.deep.equal(['two.example']);
+    expect(await loadRegistries({ registries: asRead(one) })).to.equal(one);
+  });
+
+  it('that are not asked for do not have to be readable', async () => {
+    mkdirSync(join(home, 'etc/registries.conf'), { recursive: true });
+    expect((await failure(load())).code).to.equal('ERR_PERMISSION');
+    write('.config/containers/registries.conf', 'unqualified-search-registries = ["mine.example"]');
+    expect((await load()).search).to.deep.equal(['mine.example']);
   });
 
   it('of version 1 are refused with a word for it', async () => {
