@@ -56,7 +56,7 @@ export async function loadRegistries(options: RegistriesPlaces): Promise<Registr
   const user = home === undefined ? undefined : join(home, '.config/containers');
   const parts: Registries[] = [];
   for (const [path, text] of await textsOf(env['CONTAINERS_REGISTRIES_CONF'], user, systemDirectory))
-    parts.push(await partOf(path, text));
+    parts.push(partOf(path, text));
   const aliasFile = aliasFileOf(env, home);
   return withUserAliases({ ...merge(parts), ...(aliasFile !== undefined && { aliasFile }) });
 }
@@ -80,7 +80,7 @@ async function withUserAliases(merged: Registries): Promise<Registries> {
 export async function readAliasFile(path: string): Promise<ReadonlyMap<string, Alias>> {
   const text = await readText(path, false);
   if (text === undefined) return new Map();
-  return checkConfig({ aliases: await parseAliases(text, path) }, path).aliases;
+  return checkConfig({ aliases: parseAliases(text, path) }, path).aliases;
 }
 
 function merge(parts: readonly Registries[]): Registries {
@@ -112,10 +112,10 @@ const parsed = new Map<string, { text: string; part: Registries }>();
 /** More files than any configuration has. */
 const MOST_PARSED = 64;
 
-async function partOf(path: string, text: string): Promise<Registries> {
+function partOf(path: string, text: string): Registries {
   const known = parsed.get(path);
   if (known?.text === text) return known.part;
-  const part = { ...checkConfig(await parseRegistriesConf(text, path), path), origin: path };
+  const part = { ...checkConfig(parseRegistriesConf(text, path), path), origin: path };
   if (parsed.size >= MOST_PARSED) parsed.clear();
   parsed.set(path, { text, part });
   return part;

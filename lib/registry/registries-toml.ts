@@ -1,5 +1,8 @@
+import { createRequire } from 'node:module';
 import { VainaError } from '../errors.js';
 import type { RegistriesConfig, RegistryMirror, RegistryRule } from './registries-conf.js';
+
+const load = createRequire(__filename);
 
 type Table = Record<string, unknown>;
 
@@ -10,8 +13,8 @@ type Table = Record<string, unknown>;
  * @param path - what messages name
  * @throws VainaError `ERR_INVALID_OPTION`, without anything of the content in it
  */
-export async function parseRegistriesConf(text: string, path: string): Promise<RegistriesConfig> {
-  const top = await parseToml(text, path);
+export function parseRegistriesConf(text: string, path: string): RegistriesConfig {
+  const top = parseToml(text, path);
   if ('registries' in top) {
     throw new VainaError(
       'ERR_INVALID_OPTION',
@@ -35,9 +38,9 @@ export async function parseRegistriesConf(text: string, path: string): Promise<R
 }
 
 /** Parses TOML. The parser's own message shows the line, which may hold a secret, and so is not kept. */
-async function parseToml(text: string, path: string): Promise<Table> {
-  // Loaded late: most programs name images in full, and then nothing of this is asked.
-  const { parse, TomlError } = await import('smol-toml');
+function parseToml(text: string, path: string): Table {
+  // Loaded late: a program that only runs containers asks for nothing of this. `import()` would take four times as long.
+  const { parse, TomlError } = load('smol-toml') as typeof import('smol-toml');
   try {
     return parse(text);
   } catch (error) {
@@ -49,9 +52,9 @@ async function parseToml(text: string, path: string): Promise<Table> {
 }
 
 /** The aliases of a file that holds nothing else. */
-export async function parseAliases(text: string, path: string): Promise<Record<string, string>> {
+export function parseAliases(text: string, path: string): Record<string, string> {
   const read = reader(path);
-  return stringsOf(read.table(await parseToml(text, path), 'aliases') ?? {}, read);
+  return stringsOf(read.table(parseToml(text, path), 'aliases') ?? {}, read);
 }
 
 function ruleOf(table: Table, read: Reader): RegistryRule {

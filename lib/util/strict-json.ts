@@ -74,8 +74,12 @@ function refuseAmbiguity(text: string, what: string, code: ErrorCode): void {
   }
 }
 
+/** The quote that ends a string: the first one that no odd number of backslashes comes before. */
 function endOfString(text: string, start: number): number {
-  let i = start + 1;
-  while (text.charCodeAt(i) !== QUOTE) i += text.charCodeAt(i) === BACKSLASH ? 2 : 1;
-  return i;
+  for (let i = start + 1; ; i++) {
+    i = text.indexOf('"', i);
+    let before = i;
+    while (text.charCodeAt(before - 1) === BACKSLASH) before--;
+    if ((i - before) % 2 === 0) return i;
+  }
 }

@@ -35,7 +35,7 @@ location = "mirror.registry.com"
 `;
 
 const config = (registries: RegistriesConfig): Promise<Registries> => loadRegistries({ registries });
-const read = async (text: string): Promise<Registries> => config(await parseRegistriesConf(text, 'x.conf'));
+const read = async (text: string): Promise<Registries> => config(parseRegistriesConf(text, 'x.conf'));
 const endpoints = (registries: Registries, name: string): string[] =>
   readingEndpoints(registries, withDefaultTag(parseReference(name))).map(
     ({ reference: { domain, path, tag, digest }, insecure }) =>
