@@ -48,9 +48,10 @@ export class Staging {
     try {
       const file = await open(path, 'wx', 0o644);
       try {
-        if (content instanceof Uint8Array) await file.writeFile(content);
-        else await pipeline(content, fileWriter(file), signal ? { signal } : {});
-        await file.datasync();
+        if (content instanceof Uint8Array) {
+          await file.writeFile(content);
+          await file.datasync();
+        } else await pipeline(content, fileWriter(file, 0, true), signal ? { signal } : {});
       } finally {
         await file.close();
       }

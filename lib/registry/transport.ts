@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { AxiosStatic } from 'axios';
 import { VainaError, type ErrorCode } from '../errors.js';
+import { chunksOf } from '../util/chunks.js';
 import { readAll } from '../util/read-all.js';
 import { connectionFailure, publicUrl, statusFailure } from './failure.js';
 import { follow } from './location.js';
@@ -257,7 +258,7 @@ export async function* unstalled(
   body: Readable,
   stallTimeout: number,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const chunks = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  const chunks = chunksOf(body);
   let asked = false;
   // One that begins anew costs less than one for each chunk. Who is no longer asked for any is not kept alive by it.
   const timer = setTimeout(() => asked && body.destroy(stalled(stallTimeout)), stallTimeout).unref();
