@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { VainaError } from '../errors.js';
+import { chunksOf } from '../util/chunks.js';
 import { LayerPipe, type TreeTarget, type Unpacked } from './layer-pipe.js';
 import { ThreadPipe } from './thread-pipe.js';
 import { startThread } from './threads.js';
@@ -48,7 +49,7 @@ interface Lane {
  * stream throw
  */
 export async function unpackLayer(content: Readable, options: UnpackOptions): Promise<Unpacked> {
-  const source = content[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
+  const source = chunksOf(content);
   const { threadFrom = THREAD_FROM } = options;
   let lane: Lane | undefined;
   try {
@@ -68,12 +69,13 @@ export async function unpackLayer(content: Readable, options: UnpackOptions): Pr
     return unpacked;
   } finally {
     await lane?.destroy();
-    await source.return?.();
+    await source.return();
+    content.destroy();
   }
 }
 
 async function feed(
-  source: AsyncIterator<Buffer, undefined>,
+  source: AsyncIterator<Buffer, void>,
   held: readonly Buffer[],
   lane: Lane,
   options: UnpackOptions,
