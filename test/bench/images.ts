@@ -17,7 +17,8 @@ const JOBS = {
   pull: 'await open(); await engine.images.pull(argument, { tlsVerify: false });',
   save: 'await open(); await engine.images.save(argument, target, { format });',
   load: 'await open(); await engine.images.load(argument);',
-  copy: 'await open(); await engine.copy(argument, target, { source: { tlsVerify: false }, insecurePolicy: true });',
+  // As at skopeo, no store has to do with it.
+  copy: 'await copyImage(argument, target, { source: { tlsVerify: false }, insecurePolicy: true });',
   // What is loaded at the first request of a process is there at the second.
   inspect: `await inspectImage(argument, { tlsVerify: false });
     first = performance.now() - begin;
@@ -28,7 +29,7 @@ const JOBS = {
 const PROGRAM = (job: keyof typeof JOBS): string => `
 const [repo, store, argument, target, format] = process.argv.slice(1);
 const vaina = require(repo);
-const { inspectImage } = require(repo + '/dist/transports');
+const { copyImage, inspectImage } = require(repo + '/dist/transports');
 const delay = require('node:perf_hooks').monitorEventLoopDelay({ resolution: 5 });
 let engine, begin, first;
 const open = async () => void (engine = await vaina.Engine.open({ root: store + '/root', runroot: store + '/run' }));
