@@ -5,6 +5,8 @@ import { type Phase, type Plan, type Step, type StepArgument, type StepDefinitio
 const MAGIC = Buffer.from('VPLN', 'latin1');
 const VERSION = 1;
 const HEADER_SIZE = 16;
+/** Most steps are shorter; a buffer that is not larger than it has to be comes out of one that Node has already. */
+const ROOM_FOR_A_STEP = 256;
 /** Where the header has the number of steps. */
 const STEPS_AT = 12;
 
@@ -55,15 +57,13 @@ export function appendStep(encoded: Buffer, step: Step): Buffer {
  * a buffer for each of them would cost more than all the rest.
  */
 class PlanWriter {
-  #bytes = Buffer.allocUnsafe(16 * 1024);
+  #bytes: Buffer;
   #at = HEADER_SIZE;
 
   /** @param begun - an encoded plan to go on with */
   constructor(begun?: Buffer) {
-    if (!begun) return;
-    this.#at = 0;
-    this.#room(begun.length);
-    this.#at = begun.copy(this.#bytes);
+    this.#bytes = Buffer.allocUnsafe(begun ? begun.length + ROOM_FOR_A_STEP : 16 * 1024);
+    if (begun) this.#at = begun.copy(this.#bytes);
   }
 
   step(op: number, count: number): void {
