@@ -1,7 +1,7 @@
 import { finished, type Readable } from 'node:stream';
 
-/** Bytes that may wait for whoever reads before the stream is to wait. */
-const AHEAD = 128 * 1024;
+/** Bytes that may wait for whoever reads before the stream is to wait. What it fails with comes after them: they are few. */
+const AHEAD = 64 * 1024;
 
 /**
  * The chunks of a stream as they come. Its own iterator would join those that have piled up, by copying them. Who
