@@ -1,8 +1,6 @@
-import { createRequire } from 'node:module';
 import { VainaError } from '../errors.js';
+import { parseToml } from '../util/toml.js';
 import type { RegistriesConfig, RegistryMirror, RegistryRule } from './registries-conf.js';
-
-const load = createRequire(__filename);
 
 type Table = Record<string, unknown>;
 
@@ -14,7 +12,7 @@ type Table = Record<string, unknown>;
  * @throws VainaError `ERR_INVALID_OPTION`, without anything of the content in it
  */
 export function parseRegistriesConf(text: string, path: string): RegistriesConfig {
-  const top = parseToml(text, path);
+  const top = tableOf(text, path);
   if ('registries' in top) {
     throw new VainaError(
       'ERR_INVALID_OPTION',
@@ -37,24 +35,14 @@ export function parseRegistriesConf(text: string, path: string): RegistriesConfi
   };
 }
 
-/** Parses TOML. The parser's own message shows the line, which may hold a secret, and so is not kept. */
-function parseToml(text: string, path: string): Table {
-  // Loaded late: a program that only runs containers asks for nothing of this. `import()` would take four times as long.
-  const { parse, TomlError } = load('smol-toml') as typeof import('smol-toml');
-  try {
-    return parse(text);
-  } catch (error) {
-    const place = error instanceof TomlError ? ` in line ${error.line}, column ${error.column}` : '';
-    throw new VainaError('ERR_INVALID_OPTION', `registries configuration ${path} is not valid TOML${place}`, {
-      path,
-    });
-  }
+function tableOf(text: string, path: string): Table {
+  return parseToml(text, `registries configuration ${path}`, path);
 }
 
 /** The aliases of a file that holds nothing else. */
 export function parseAliases(text: string, path: string): Record<string, string> {
   const read = reader(path);
-  return stringsOf(read.table(parseToml(text, path), 'aliases') ?? {}, read);
+  return stringsOf(read.table(tableOf(text, path), 'aliases') ?? {}, read);
 }
 
 function ruleOf(table: Table, read: Reader): RegistryRule {

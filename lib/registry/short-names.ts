@@ -9,6 +9,7 @@ import {
 } from '../oci/reference.js';
 import { quote } from '../util/text.js';
 import { replaceFile } from '../util/replace-file.js';
+import { formatToml } from '../util/toml.js';
 import type { Registries, RegistriesConfig } from './registries-conf.js';
 import { loadRegistries, readAliasFile } from './registries-files.js';
 import type { RegistryOptions } from './options.js';
@@ -138,8 +139,7 @@ export async function writeAlias(path: string, short: string, name: string): Pro
   await replaceFile(path, async () => {
     const aliases = new Map([...(await readAliasFile(path))].map(([key, alias]) => [key, alias.name ?? '']));
     aliases.set(short, name);
-    const { stringify } = await import('smol-toml');
-    return stringify({ aliases: Object.fromEntries([...aliases].sort(([a], [b]) => (a < b ? -1 : 1))) });
+    return formatToml({ aliases: Object.fromEntries([...aliases].sort(([a], [b]) => (a < b ? -1 : 1))) });
   }).catch((cause: unknown) => {
     if (VainaError.is(cause)) throw cause;
     throw new VainaError('ERR_PERMISSION', `the choice of ${quote(short)} cannot be written to ${path}`, {

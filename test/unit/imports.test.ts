@@ -59,7 +59,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli'],
   'better-sqlite3': ['store'],
   'tar-stream': ['oci', 'store'],
-  'smol-toml': ['registry', 'transports'],
+  'smol-toml': ['util'],
   yaml: ['signature', 'transports'],
   semver: ['transports'],
   '@noble/ciphers': ['signature'],

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { VainaError } from '../../errors.js';
 import { fileFailure } from '../../oci/failure.js';
+import { parseToml } from '../../util/toml.js';
 import type { StorageSpecifier } from '../name.js';
 
 /** Where podman keeps its images. */
@@ -137,12 +138,7 @@ export async function readToml(
     if (!required && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw fileFailure(error, path);
   }
-  const { parse } = await import('smol-toml');
-  try {
-    return parse(text);
-  } catch (cause) {
-    throw new VainaError('ERR_INVALID_OPTION', `${path} is not TOML`, { path, cause });
-  }
+  return parseToml(text, path, path);
 }
 
 function checked(value: unknown, path: string): Configuration {
