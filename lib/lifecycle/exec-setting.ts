@@ -1,5 +1,5 @@
 import { encodePlan } from '../spec/encode.js';
-import { compileExecPlan } from '../spec/exec-plan.js';
+import { compileExecSetting } from '../spec/exec-plan.js';
 import type { ExecOptions } from '../spec/options.js';
 import type { Plan } from '../spec/steps.js';
 import { requireContainer } from './catalogue.js';
@@ -33,15 +33,13 @@ export async function execSetting(
   if (known?.key === key) return known;
   const spec = await settledSpec(context, id);
   const seccomp = options.privileged ? undefined : seccompFilter(context, spec.linux.seccomp);
-  const plan = compileExecPlan(spec, options, {
+  const plan = compileExecSetting(spec, options, {
     id,
-    // It is the last step, which does not belong to the setting.
-    command: ['true'],
     host: context.host,
     ...(options.user === undefined ? {} : usersOf(context, id)),
     ...(seccomp ? { seccomp } : {}),
     ...(options.tty ? { terminal } : {}),
-  }).slice(0, -1);
+  });
   const setting: ExecSetting = { key, plan, encoded: encodePlan(plan) };
   // The container may have other users the next time.
   if (options.user === undefined) keep(context.execs, id, setting);

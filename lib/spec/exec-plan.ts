@@ -15,8 +15,6 @@ import { resolveUser } from './user.js';
 export interface ExecFacts {
   /** The container's id. */
   id: string;
-  /** The command and its arguments. */
-  command: readonly string[];
   host: HostFacts;
   /** Text of the container's passwd and group files, for `user`. */
   passwd?: string;
@@ -30,13 +28,12 @@ export interface ExecFacts {
 }
 
 /**
- * Compiles an exec: the container's namespaces, cgroup and confinement, and a process of its own. The monitor puts it
- * into the container's cgroup.
+ * Compiles an exec but for its last step, {@link execStep}: the container's namespaces, cgroup and confinement, and a
+ * process of its own. The monitor puts it into the container's cgroup.
  *
  * @throws ERR_NO_SUCH_USER, ERR_INVALID_OPTION
  */
-export function compileExecPlan(spec: OciSpec, options: ExecOptions, facts: ExecFacts): Plan {
-  const exec = execStep(facts.command);
+export function compileExecSetting(spec: OciSpec, options: ExecOptions, facts: ExecFacts): Plan {
   const process = execProcess(spec, options, facts);
   const filter = options.privileged === true ? undefined : spec.linux.seccomp;
   const seccomp = pairSeccomp(filter, filter ? facts.seccomp : undefined);
@@ -55,7 +52,6 @@ export function compileExecPlan(spec: OciSpec, options: ExecOptions, facts: Exec
     ['umask', process.user.umask ?? 0o022],
     ...credentialSteps(process, seccomp),
     ['env', ...process.env],
-    exec,
   ];
 }
 

@@ -52,8 +52,8 @@ export const search = verb<SearchGiven>({
         ...(filters.length > 0 ? { filter } : {}),
         ...accessOptions(given),
         onFailure: (registry, error) =>
-          session.err(
-            `Warning: couldn't search registry "${registry}": ${error instanceof Error ? error.message : String(error)}\n`,
+          session.warn(
+            `couldn't search registry "${registry}": ${error instanceof Error ? error.message : String(error)}`,
           ),
       }),
     );

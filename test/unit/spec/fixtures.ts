@@ -1,3 +1,7 @@
+import { compileExecSetting, execStep, type ExecFacts } from '../../../lib/spec/exec-plan.js';
+import type { OciSpec } from '../../../lib/spec/oci-spec.js';
+import type { ExecOptions } from '../../../lib/spec/options.js';
+import type { Plan } from '../../../lib/spec/steps.js';
 import { defaultSeccomp } from '../../../lib/spec/seccomp.js';
 import type { ContainerFacts, ContainerPaths, HostFacts } from '../../../lib/spec/facts.js';
 
@@ -144,3 +148,13 @@ export const FILTER = new Uint8Array(8);
 
 /** The section that a container with the default capabilities gets. */
 export const seccompOf = defaultSeccomp;
+
+/** The whole plan of an exec. */
+export function compileExecPlan(
+  spec: OciSpec,
+  options: ExecOptions,
+  { command, ...facts }: ExecFacts & { command: readonly string[] },
+): Plan {
+  const exec = execStep(command);
+  return [...compileExecSetting(spec, options, facts), exec];
+}

@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { compileExecPlan } from '../../../lib/spec/exec-plan.js';
 import { formatPlan } from '../../../lib/spec/explain.js';
 import type { ContainerFacts, ContainerPaths, HostFacts } from '../../../lib/spec/facts.js';
 import type { ContainerOptions } from '../../../lib/spec/options.js';
@@ -9,7 +8,17 @@ import { compileSpec } from '../../../lib/spec/spec.js';
 import { formatSpec, parseSpec } from '../../../lib/spec/spec-json.js';
 import { validateContainerOptions } from '../../../lib/spec/validate.js';
 import { workerPlan } from '../../../lib/store/worker-plan.js';
-import { FACTS, FILTER, ID, PATHS, ROOT_V1, ROOT_V2, ROOTLESS, SINGLE_ID } from './fixtures.js';
+import {
+  compileExecPlan,
+  FACTS,
+  FILTER,
+  ID,
+  PATHS,
+  ROOT_V1,
+  ROOT_V2,
+  ROOTLESS,
+  SINGLE_ID,
+} from './fixtures.js';
 import { expectGolden } from './golden.js';
 
 interface Case {

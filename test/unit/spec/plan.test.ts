@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { compileExecPlan } from '../../../lib/spec/exec-plan.js';
 import { formatPlan, formatStep } from '../../../lib/spec/explain.js';
 import { encodePlan } from '../../../lib/spec/encode.js';
 import type { HostFacts } from '../../../lib/spec/facts.js';
@@ -8,7 +7,17 @@ import { compilePlan } from '../../../lib/spec/plan.js';
 import { compilePolicy, type LaunchPolicy } from '../../../lib/spec/policy.js';
 import { compileSpec } from '../../../lib/spec/spec.js';
 import { type Plan, type StepName, STEPS } from '../../../lib/spec/steps.js';
-import { FACTS, FILTER, ID, PATHS, ROOT_V1, ROOT_V2, ROOTLESS, SINGLE_ID } from './fixtures.js';
+import {
+  compileExecPlan,
+  FACTS,
+  FILTER,
+  ID,
+  PATHS,
+  ROOT_V1,
+  ROOT_V2,
+  ROOTLESS,
+  SINGLE_ID,
+} from './fixtures.js';
 import { thrown } from './thrown.js';
 
 function compile(
