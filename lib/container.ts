@@ -1,9 +1,9 @@
 import { attachContainer } from './lifecycle/attach.js';
 import { requireContainer, type Entry } from './lifecycle/catalogue.js';
 import { checkOptions } from './lifecycle/check-options.js';
-import { collect, type CollectOptions, type CommandResult } from './lifecycle/collect.js';
+import type { CollectOptions, CommandResult } from './lifecycle/collect.js';
 import { filesOf, type Context } from './lifecycle/context.js';
-import { execContainer, type ExecStartOptions } from './lifecycle/exec.js';
+import { execContainer, execToEnd, type ExecStartOptions } from './lifecycle/exec.js';
 import type { ContainerInspect } from './lifecycle/inspect-types.js';
 import { jobs } from './lifecycle/jobs.js';
 import { killContainer } from './lifecycle/kill.js';
@@ -97,18 +97,8 @@ export class Container implements AsyncDisposable {
    * it writes. A status other than zero is a result, not an error.
    * @throws ERR_INVALID_STATE unless it runs; ERR_COMMAND_NOT_FOUND; ERR_COMMAND_NOT_EXECUTABLE; ERR_NO_SUCH_USER
    */
-  async exec(argv: readonly string[], options: ExecOptions & CollectOptions = {}): Promise<CommandResult> {
-    const { input, encoding, maxBuffer, timeoutMs, signal, ...exec } = options;
-    signal?.throwIfAborted();
-    const stdio: StdioTriple = [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'];
-    const process = await this.execStart(argv, { ...exec, stdio });
-    return collect(process, {
-      ...(input === undefined ? {} : { input }),
-      ...(encoding === undefined ? {} : { encoding }),
-      ...(maxBuffer === undefined ? {} : { maxBuffer }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(signal === undefined ? {} : { signal }),
-    });
+  exec(argv: readonly string[], options: ExecOptions & CollectOptions = {}): Promise<CommandResult> {
+    return execToEnd(this.#context, this.id, argv, options);
   }
 
   /** As {@link Container.exec}, but returns as soon as the command runs, with its streams. Default: none of them. */

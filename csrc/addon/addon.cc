@@ -49,6 +49,16 @@ bool get_fd(const Info& info, int index, const char* what, int* out) {
   return to_fd(info[index], false, out) || refuse(what, "a file descriptor");
 }
 
+bool get_fds(const Info& info, int index, int (&fds)[kMaxFds], uint32_t* count) {
+  bool valid = info[index]->IsArray() && info[index].As<v8::Array>()->Length() <= kMaxFds;
+  *count = valid ? info[index].As<v8::Array>()->Length() : 0;
+  for (uint32_t i = 0; valid && i < *count; i++) {
+    v8::Local<v8::Value> value;
+    valid = Nan::Get(info[index].As<v8::Array>(), i).ToLocal(&value) && to_fd(value, false, &fds[i]);
+  }
+  return valid || refuse("fds", "an array of at most eight file descriptors");
+}
+
 v8::Local<v8::Value> property(v8::Local<v8::Object> object, const char* name) {
   v8::Local<v8::Value> value;
   // Nothing when a getter throws; the caller's type check then refuses the undefined.
@@ -69,6 +79,8 @@ namespace {
 NAN_MODULE_INIT(Init) {
   register_launch(target);
   register_control(target);
+  register_exec(target);
+  register_pipes(target);
   register_files(target);
   register_locks(target);
   register_seccomp(target);

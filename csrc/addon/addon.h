@@ -30,11 +30,18 @@ bool to_uint32(v8::Local<v8::Value> value, uint32_t* out);
 // A descriptor number; -1 passes when `none_allowed`.
 bool to_fd(v8::Local<v8::Value> value, bool none_allowed, int* out);
 
+// At most this many in an array.
+constexpr uint32_t kMaxFds = 8;
+bool get_fds(const Info& info, int index, int (&fds)[kMaxFds], uint32_t* count);
+
 v8::Local<v8::Value> property(v8::Local<v8::Object> object, const char* name);
 void set_property(v8::Local<v8::Object> object, const char* name, v8::Local<v8::Value> value);
 
 // Throws an Error with the code, errno, syscall and path of a failed system call, in Node's form.
 void throw_errno(int error, const char* syscall, const char* path = nullptr);
+
+// Sends a message with descriptors in one sendmsg, as a rule; false with errno set.
+bool send_message(int fd, const Bytes& message, const int* fds, uint32_t count);
 
 // An empty memfd that can be sealed, or -1 with errno set.
 enum class Executable { kNo, kYes };
@@ -47,6 +54,8 @@ int sealed_memfd(const char* name, const void* data, size_t size, Executable exe
 
 void register_launch(v8::Local<v8::Object> exports);
 void register_control(v8::Local<v8::Object> exports);
+void register_exec(v8::Local<v8::Object> exports);
+void register_pipes(v8::Local<v8::Object> exports);
 void register_files(v8::Local<v8::Object> exports);
 void register_locks(v8::Local<v8::Object> exports);
 void register_seccomp(v8::Local<v8::Object> exports);

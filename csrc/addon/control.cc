@@ -14,7 +14,6 @@
 namespace vaina {
 namespace {
 
-constexpr uint32_t kMaxFds = 8;
 constexpr int kConnectSeconds = 5;
 constexpr int kSendMilliseconds = 1000;
 
@@ -43,15 +42,10 @@ NAN_METHOD(Connect) {
   info.GetReturnValue().Set(fd.release());
 }
 
-bool get_fds(const Info& info, int index, int (&fds)[kMaxFds], uint32_t* count) {
-  bool valid = info[index]->IsArray() && info[index].As<v8::Array>()->Length() <= kMaxFds;
-  *count = valid ? info[index].As<v8::Array>()->Length() : 0;
-  for (uint32_t i = 0; valid && i < *count; i++) {
-    v8::Local<v8::Value> value;
-    valid = Nan::Get(info[index].As<v8::Array>(), i).ToLocal(&value) && to_fd(value, false, &fds[i]);
-  }
-  if (!valid) Nan::ThrowTypeError("fds must be an array of at most eight file descriptors");
-  return valid;
+bool get_message(const Info& info, int index, Bytes* message) {
+  if (!get_bytes(info, index, "message", message)) return false;
+  if (message->size == 0) Nan::ThrowTypeError("message must not be empty");
+  return message->size != 0;
 }
 
 // send(fd, message, fds)
@@ -60,11 +54,15 @@ NAN_METHOD(Send) {
   Bytes message;
   int fds[kMaxFds];
   uint32_t count;
-  if (!get_fd(info, 0, "fd", &fd) || !get_bytes(info, 1, "message", &message) ||
-      !get_fds(info, 2, fds, &count))
+  if (!get_fd(info, 0, "fd", &fd) || !get_message(info, 1, &message) || !get_fds(info, 2, fds, &count))
     return;
-  if (message.size == 0) return Nan::ThrowTypeError("message must not be empty");
-  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof fds)] = {};
+  if (!send_message(fd, message, fds, count)) throw_errno(errno, "sendmsg");
+}
+
+}  // namespace
+
+bool send_message(int fd, const Bytes& message, const int* fds, uint32_t count) {
+  alignas(struct cmsghdr) char control[CMSG_SPACE(kMaxFds * sizeof(int))] = {};
   struct iovec part = {const_cast<uint8_t*>(message.data), message.size};
   struct msghdr header = {};
   header.msg_iov = &part;
@@ -90,50 +88,19 @@ NAN_METHOD(Send) {
     } else if (errno == EAGAIN && started) {
       // The rest has to follow at once, or the stream is broken.
       struct pollfd writable = {fd, POLLOUT, 0};
-      if (poll(&writable, 1, kSendMilliseconds) == 0) return throw_errno(ETIMEDOUT, "sendmsg");
+      if (poll(&writable, 1, kSendMilliseconds) != 0) continue;
+      errno = ETIMEDOUT;
+      return false;
     } else if (errno != EINTR) {
-      return throw_errno(errno, "sendmsg");
+      return false;
     }
   }
+  return true;
 }
-
-// sealedMemfd(name, bytes): fd
-NAN_METHOD(MakeSealedMemfd) {
-  std::string name;
-  Bytes bytes;
-  if (!get_string(info, 0, "name", &name) || !get_bytes(info, 1, "bytes", &bytes)) return;
-  const char* syscall = nullptr;
-  int fd = sealed_memfd(name.c_str(), bytes.data, bytes.size, Executable::kNo, &syscall);
-  if (fd < 0) return throw_errno(errno, syscall);
-  info.GetReturnValue().Set(fd);
-}
-
-// pipe(): [read, write]
-NAN_METHOD(Pipe) {
-  int fds[2];
-  if (pipe2(fds, O_CLOEXEC) != 0) return throw_errno(errno, "pipe2");
-  v8::Local<v8::Array> result = Nan::New<v8::Array>(2);
-  Nan::Set(result, 0, Nan::New(fds[0]));
-  Nan::Set(result, 1, Nan::New(fds[1]));
-  info.GetReturnValue().Set(result);
-}
-
-// close(fd)
-NAN_METHOD(Close) {
-  int fd;
-  if (!get_fd(info, 0, "fd", &fd)) return;
-  // After EINTR the descriptor is closed all the same.
-  if (close(fd) != 0 && errno != EINTR) throw_errno(errno, "close");
-}
-
-}  // namespace
 
 void register_control(v8::Local<v8::Object> exports) {
   Nan::SetMethod(exports, "connect", Connect);
   Nan::SetMethod(exports, "send", Send);
-  Nan::SetMethod(exports, "sealedMemfd", MakeSealedMemfd);
-  Nan::SetMethod(exports, "pipe", Pipe);
-  Nan::SetMethod(exports, "close", Close);
 }
 
 }  // namespace vaina

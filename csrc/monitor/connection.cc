@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "../plan/plan.h"
 #include "../sys/io.h"
 #include "loop.h"
 #include "pages.h"
@@ -15,6 +16,10 @@ namespace {
 constexpr uint32_t kMaxConnections = 128;
 constexpr uint32_t kMaxWaits = 256;
 constexpr int kRounds = 16;
+// What most bodies fit into, the plan of an exec among them; for longer ones there is memory while they are
+// received.
+constexpr size_t kRoom = 4096;
+constexpr size_t kMaxBody = Plan::kMaxSize + 1024;
 
 struct OpenWait {
   uint32_t tag;
@@ -35,8 +40,31 @@ class Connection {
   Connection* next = nullptr;
   uint8_t header[kHeaderSize];
   size_t received = 0;  // of header and body
+  uint8_t room[kRoom];
+  uint8_t* larger = nullptr;  // in pages, of the size of the body
   Request request{};
   OpenWait waits[kMaxWaits];
+
+  // Where the body is received; nullptr: there is no memory.
+  uint8_t* body() {
+    size_t size = body_size();
+    if (size <= kRoom) return room;
+    if (larger == nullptr) larger = static_cast<uint8_t*>(map_pages(size));
+    return larger;
+  }
+
+  size_t body_size() const { return get_u32(header) - kHeaderSize; }
+
+  void forget_request() {
+    unmap_pages(larger, larger != nullptr ? body_size() : 0);
+    larger = nullptr;
+    for (UniqueFd& fd : request.fds) fd.reset();
+    request.fd_count = 0;
+    request.fds_lost = false;
+    received = 0;
+  }
+
+  ~Connection() { forget_request(); }
 
   void shut() {
     if (closed) return;
@@ -69,8 +97,7 @@ namespace {
 size_t wanted(const Connection& connection) {
   if (connection.received < kHeaderSize) return kHeaderSize;
   size_t size = get_u32(connection.header);
-  bool valid =
-      size >= kHeaderSize && size <= kHeaderSize + kMaxRequestBody && get_u16(connection.header + 6) == 0;
+  bool valid = size >= kHeaderSize && size <= kHeaderSize + kMaxBody && get_u16(connection.header + 6) == 0;
   return valid ? size : 0;
 }
 
@@ -100,10 +127,13 @@ bool take_descriptors(msghdr* message, bool allowed, Request* request) {
 // One recvmsg, which never reaches into the next message, so that descriptors cannot be taken for another
 // one's. False when there is nothing more for now.
 bool receive(Connection* connection, size_t end) {
-  uint8_t* place = connection->received < kHeaderSize
-                       ? connection->header + connection->received
-                       : connection->request.body + (connection->received - kHeaderSize);
-  iovec part{place, end - connection->received};
+  bool header = connection->received < kHeaderSize;
+  uint8_t* place = header ? connection->header : connection->body();
+  if (place == nullptr) {
+    connection->shut();
+    return false;
+  }
+  iovec part{place + connection->received - (header ? 0 : kHeaderSize), end - connection->received};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxRequestFds)];
   msghdr message{};
   message.msg_iov = &part;
@@ -126,16 +156,14 @@ void complete(Connection* connection, size_t size) {
   Request& request = connection->request;
   request.type = static_cast<Message>(get_u16(connection->header + 4));
   request.tag = get_u32(connection->header + 8);
+  request.body = size > kHeaderSize ? connection->body() : nullptr;
   request.size = size - kHeaderSize;
   if (request.fds_lost) {
     send_error(connection, request.tag, EMFILE, "receive descriptors");
   } else {
     handle_request(connection, &request);
   }
-  for (UniqueFd& fd : request.fds) fd.reset();
-  request.fd_count = 0;
-  request.fds_lost = false;
-  connection->received = 0;
+  connection->forget_request();
 }
 
 void on_readable(void* context, uint32_t) {
@@ -214,9 +242,9 @@ void announce_failure(uint32_t target, const Body& failure) {
   }
 }
 
-void announce_end(uint32_t target, const char* record, size_t size) {
+void announce_end(uint32_t target, const Body& record) {
   for (Connection* connection = connections; connection != nullptr; connection = connection->next) {
-    connection->announce(target, Message::kExited, record, size, true);
+    connection->announce(target, Message::kExited, record.data(), record.size(), true);
   }
 }
 

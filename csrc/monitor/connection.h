@@ -10,14 +10,13 @@ namespace vaina {
 
 class Connection;
 
-constexpr uint32_t kMaxRequestFds = 4;
-constexpr size_t kMaxRequestBody = 32;
+constexpr uint32_t kMaxRequestFds = 3;
 
 // A request as it came, with its descriptors.
 struct Request {
   Message type;
   uint32_t tag;
-  uint8_t body[kMaxRequestBody];
+  const uint8_t* body;
   size_t size;
   UniqueFd fds[kMaxRequestFds];
   uint32_t fd_count;
@@ -46,7 +45,7 @@ bool expect(Connection* connection, Wait what, uint32_t tag, uint32_t target);
 // Tells everybody who waits for this target. An end answers all that is open on it.
 void announce_start(uint32_t target, const Body& started);
 void announce_failure(uint32_t target, const Body& failure);
-void announce_end(uint32_t target, const char* record, size_t size);
+void announce_end(uint32_t target, const Body& record);
 
 // Handles what has been sent and not been read yet.
 void handle_waiting_requests();

@@ -200,6 +200,7 @@ void Process::on_end(void* context, uint32_t) {
 }
 
 Process::~Process() {
+  clear_timer(&start_timer);
   unwatch(&end_watch_);
   unwatch(&report_watch_);
 }

@@ -48,6 +48,9 @@ class Process {
   Process* next = nullptr;
   State state = State::kStarting;
   bool failed_to_start = false;
+  bool brief = false;  // nobody needs to hear of its start before its end, unless that takes a while
+  bool announced = false;
+  Timer start_timer;
   SpawnFailure failure{};
   pid_t pid = -1;
   Timings timings;

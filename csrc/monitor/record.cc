@@ -12,23 +12,44 @@ uint64_t microseconds(const timeval& time) {
 
 }  // namespace
 
-size_t format_record(const Process& process, const CgroupUsage& usage, bool oom_killed,
-                     char (&out)[kRecordSize]) {
+ExitRecord record_of(const Process& process, const CgroupUsage& usage, bool oom_killed) {
   int status = process.wait_status;
-  int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-  int exit_code = signal != 0 ? 128 + signal : WEXITSTATUS(status);
-  uint64_t cpu_time = usage.cpu_time;
-  if (cpu_time == 0) cpu_time = microseconds(process.usage.ru_utime) + microseconds(process.usage.ru_stime);
-  uint64_t peak_memory = usage.peak_memory;
-  if (peak_memory == 0) peak_memory = static_cast<uint64_t>(process.usage.ru_maxrss) * 1024;
+  uint32_t signal = WIFSIGNALED(status) ? static_cast<uint32_t>(WTERMSIG(status)) : 0;
+  ExitRecord record{};
+  record.exit_code = signal != 0 ? 128 + signal : static_cast<uint32_t>(WEXITSTATUS(status));
+  record.signal = signal;
+  record.oom_killed = oom_killed;
+  record.started_at = process.started_at;
+  record.finished_at = process.finished_at;
+  record.peak_memory = usage.peak_memory;
+  if (record.peak_memory == 0) record.peak_memory = static_cast<uint64_t>(process.usage.ru_maxrss) * 1024;
+  record.cpu_time = usage.cpu_time;
+  if (record.cpu_time == 0)
+    record.cpu_time = microseconds(process.usage.ru_utime) + microseconds(process.usage.ru_stime);
+  return record;
+}
+
+size_t format_record(const ExitRecord& record, char (&out)[kRecordSize]) {
   int length = snprintf(
       out, sizeof out,
-      "{\"exitCode\":%d,\"signal\":%d,\"oomKilled\":%s,\"startedAt\":\"%llu\","
+      "{\"exitCode\":%u,\"signal\":%u,\"oomKilled\":%s,\"startedAt\":\"%llu\","
       "\"finishedAt\":\"%llu\",\"peakMemory\":%llu,\"cpuTime\":%llu}",
-      exit_code, signal, oom_killed ? "true" : "false", static_cast<unsigned long long>(process.started_at),
-      static_cast<unsigned long long>(process.finished_at), static_cast<unsigned long long>(peak_memory),
-      static_cast<unsigned long long>(cpu_time));
+      record.exit_code, record.signal, record.oom_killed ? "true" : "false",
+      static_cast<unsigned long long>(record.started_at), static_cast<unsigned long long>(record.finished_at),
+      static_cast<unsigned long long>(record.peak_memory), static_cast<unsigned long long>(record.cpu_time));
   return length < 0 ? 0 : static_cast<size_t>(length);
+}
+
+Body record_body(const ExitRecord& record) {
+  Body body;
+  body.u32(record.exit_code);
+  body.u32(record.signal);
+  body.u32(record.oom_killed ? 1 : 0);
+  body.u64(record.started_at);
+  body.u64(record.finished_at);
+  body.u64(record.peak_memory);
+  body.u64(record.cpu_time);
+  return body;
 }
 
 }  // namespace vaina

@@ -8,7 +8,9 @@ namespace vaina {
 namespace {
 
 constexpr uint32_t kMaxSignal = 64;
-constexpr uint32_t kWithSize = 1;
+constexpr uint32_t kWithSize = 1, kBrief = 2;
+// Where the plan of an exec begins: behind the flags and the size of the terminal.
+constexpr size_t kExecPlan = 8;
 
 void answer(Connection* connection, uint32_t tag, int error, const char* what) {
   if (error == 0) {
@@ -19,20 +21,19 @@ void answer(Connection* connection, uint32_t tag, int error, const char* what) {
 }
 
 void exec(Connection* connection, Request* request) {
-  uint32_t flags = request->size >= 4 ? get_u32(request->body) : 0;
-  bool sized = flags == kWithSize;
-  if (request->size != (sized ? 8 : 4) || flags > kWithSize || request->fd_count != kMaxRequestFds) {
+  uint32_t flags = request->size > kExecPlan ? get_u32(request->body) : kAllOnes;
+  if ((flags & ~(kWithSize | kBrief)) != 0 || request->fd_count != 3) {
     return send_error(connection, request->tag, EINVAL, "malformed exec");
   }
-  UniqueFd stdio[3];
-  for (int i = 0; i < 3; i++) stdio[i] = take(request->fds[i + 1]);
   Body failure;
-  Process* session = start_exec(take(request->fds[0]), stdio, sized,
-                                static_cast<uint16_t>(sized ? get_u16(request->body + 4) : 0),
-                                static_cast<uint16_t>(sized ? get_u16(request->body + 6) : 0), &failure);
+  bool terminal = (flags & kWithSize) != 0;
+  Process* session = start_exec(request->body + kExecPlan, request->size - kExecPlan, request->fds, terminal,
+                                static_cast<uint16_t>(get_u16(request->body + 4)),
+                                static_cast<uint16_t>(get_u16(request->body + 6)), &failure);
   if (session == nullptr) {
     return send_message(connection, Message::kFailed, request->tag, failure.data(), failure.size());
   }
+  session->brief = (flags & kBrief) != 0;
   if (expect(connection, Wait::kStart, request->tag, session->target)) return;
   session->signal(9);
   send_error(connection, request->tag, EAGAIN, "too many open requests");

@@ -28,6 +28,7 @@ constexpr uint32_t kMaxSessions = 1024;
 constexpr uint32_t kSetupFailed = 125;
 constexpr uint64_t kMillisecond = 1000000;
 constexpr uint64_t kAcceptPause = 100 * kMillisecond;
+constexpr uint64_t kBriefTime = 5 * kMillisecond;
 
 // All that a monitor knows. There is one, and it lives as long as the program.
 struct Monitor {
@@ -93,10 +94,12 @@ void on_connect(void*, uint32_t) {
 }
 
 // Whether the exit record is where the plan wants it; else it is in the run directory, which has to stay.
-bool keep_record(const char* record, size_t size) {
+bool keep_record(const ExitRecord& record) {
+  char text[kRecordSize];
+  size_t size = format_record(record, text);
   const char* path = monitor->policy.exit_record;
-  if (path == nullptr || write_whole_file(path, record, size).ok()) return true;
-  if (monitor->run_dir.locked()) (void)monitor->run_dir.write("exit", record, size);
+  if (path == nullptr || write_whole_file(path, text, size).ok()) return true;
+  if (monitor->run_dir.locked()) (void)monitor->run_dir.write("exit", text, size);
   return false;
 }
 
@@ -141,13 +144,26 @@ void clean_up(bool run_dir_stays) {
     end_with_failure(failure);
   }
   CgroupUsage usage = read_cgroup_usage(monitor->host);
-  char record[kRecordSize];
-  size_t size = format_record(*container, usage, usage.oom_kills > 0, record);
+  ExitRecord record = record_of(*container, usage, usage.oom_kills > 0);
   // Whoever started the container has something to clean up too, and need not wait for us.
   if (monitor->owner != nullptr) send_message(monitor->owner, Message::kEnding, 0, nullptr, 0);
-  clean_up(!keep_record(record, size));
-  announce_end(0, record, size);
+  clean_up(!keep_record(record));
+  announce_end(0, record_body(record));
   _exit(0);
+}
+
+void announce(void* context) {
+  Process* process = static_cast<Process*>(context);
+  if (process->announced) return;
+  process->announced = true;
+  Body body;
+  body.u32(process->target);
+  body.u32(static_cast<uint32_t>(process->pid));
+  body.u64(process->timings.main);
+  body.u64(process->timings.host);
+  body.u64(process->timings.clone);
+  body.u64(process->timings.exec);
+  announce_start(process->target, body);
 }
 
 void end_session(Process* session) {
@@ -164,9 +180,8 @@ void end_session(Process* session) {
     oom_killed = kills > monitor->oom_kills;
     monitor->oom_kills = kills;
   }
-  char record[kRecordSize];
-  size_t size = format_record(*session, CgroupUsage(), oom_killed, record);
-  announce_end(session->target, record, size);
+  announce(session);
+  announce_end(session->target, record_body(record_of(*session, CgroupUsage(), oom_killed)));
 }
 
 // After each round of the loop: what has ended is announced and deleted.
@@ -282,14 +297,12 @@ void handle_started(Process* process) {
     // Only a convenience for others: the lock says who is alive, the pidfd who is meant.
     if (monitor->run_dir.locked()) (void)monitor->run_dir.write("pid", number, size);
   }
-  Body body;
-  body.u32(process->target);
-  body.u32(static_cast<uint32_t>(process->pid));
-  body.u64(process->timings.main);
-  body.u64(process->timings.host);
-  body.u64(process->timings.clone);
-  body.u64(process->timings.exec);
-  announce_start(process->target, body);
+  // Whoever is told wakes up, often on the very processor that the new process runs on.
+  if (process->brief) {
+    set_timer(&process->start_timer, monotonic_nanoseconds() + kBriefTime, announce, process);
+  } else {
+    announce(process);
+  }
 }
 
 void handle_ended(Process* process) {
@@ -313,19 +326,19 @@ Process* find_process(uint32_t target) {
   return process;
 }
 
-Process* start_exec(UniqueFd plan, UniqueFd (&stdio)[3], bool terminal, uint16_t rows, uint16_t columns,
-                    Body* failure) {
+Process* start_exec(const uint8_t* bytes, size_t size, UniqueFd (&stdio)[3], bool terminal, uint16_t rows,
+                    uint16_t columns, Body* failure) {
   uint64_t main_at = monotonic_nanoseconds();
   uint32_t index = kNoStep;
-  PlanFile file;
+  Plan plan;
   StdioPolicy policy;
   Status status;
   if (monitor->container->state != Process::State::kRunning)
     status = failed_with(ESRCH, "exec");
   else if (monitor->session_count == kMaxSessions)
     status = failed_with(EAGAIN, "exec");
-  if (status.ok()) status = file.open(take(plan), &index);
-  if (status.ok()) status = read_exec_policy(file.plan(), &policy, &index);
+  if (status.ok()) status = Plan::decode(bytes, size, &plan, &index);
+  if (status.ok()) status = read_exec_policy(plan, &policy, &index);
   if (terminal) {
     policy.piped = policy.terminal = true;
     policy.rows = rows;
@@ -338,7 +351,7 @@ Process* start_exec(UniqueFd plan, UniqueFd (&stdio)[3], bool terminal, uint16_t
     session->timings.host = monotonic_nanoseconds();
     index = kNoStep;
     // The container's host state: an exec starts in the cgroups of its container, whatever its plan says.
-    status = session->start(file.plan(), &monitor->host, policy, stdio, monitor->container->pidfd(), &index);
+    status = session->start(plan, &monitor->host, policy, stdio, monitor->container->pidfd(), &index);
   }
   if (!status.ok()) {
     fill_failure(failure, index, status);

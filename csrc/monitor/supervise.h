@@ -14,9 +14,10 @@ namespace vaina {
 // The container (0) or an exec session that has not ended; else nullptr.
 Process* find_process(uint32_t target);
 
-// Starts an exec; it gets the plan and three descriptors. The session, or nullptr with a failure to send.
-Process* start_exec(UniqueFd plan, UniqueFd (&stdio)[3], bool terminal, uint16_t rows, uint16_t columns,
-                    Body* failure);
+// Starts an exec with a plan, which need not outlive the call, and three descriptors. The session, or nullptr
+// with a failure to send.
+Process* start_exec(const uint8_t* plan, size_t size, UniqueFd (&stdio)[3], bool terminal, uint16_t rows,
+                    uint16_t columns, Body* failure);
 
 // Sends the signal, and SIGKILL when the container has not ended after this time. 0: what the plan says for
 // the signal, all ones for the time.

@@ -35,7 +35,7 @@ Status run_step(const Step& step, HostState* state, CgroupFile* file) {
 }  // namespace
 
 Status run_host(const Plan& plan, HostState* state, uint32_t* failed_index) {
-  while (state->cgroup_count > 0) state->cgroups[--state->cgroup_count].directory.reset();
+  while (state->cgroup_count > 0) state->cgroups[--state->cgroup_count] = CgroupMembership();
   state->user_namespace.reset();
   CgroupFile file;
   for (const Step& step : plan.steps(Phase::kHost)) {

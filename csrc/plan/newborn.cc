@@ -55,24 +55,6 @@ Status read_step(const Step& step, const SpawnRequest& request, ClonePhase* phas
   }
 }
 
-Status open_cgroups(const SpawnRequest& request, ClonePhase* phase, uint32_t* failed_index) {
-  for (uint32_t i = 0; i < request.host->cgroup_count; i++) {
-    const CgroupMembership& membership = request.host->cgroups[i];
-    if (membership.v2) {
-      phase->v2_cgroup = membership.directory.get();
-      continue;
-    }
-    uint32_t n = phase->entry_count++;
-    phase->entry_steps[n] = membership.step;
-    Status status = open_cgroup_entry(membership, &phase->entries[n]);
-    if (!status.ok()) {
-      *failed_index = membership.step;
-      return status;
-    }
-  }
-  return fine();
-}
-
 Status take_stdio(const int* stdio) {
   UniqueFd copies[3];
   for (int i = 0; i < 3; i++) {
@@ -87,9 +69,11 @@ Status take_stdio(const int* stdio) {
 
 // Cgroups first: the file's rights are the monitor's, and a cgroup namespace begins where its maker is.
 Status enter(const SpawnRequest& request, const ClonePhase& phase, uint32_t* step) {
-  for (uint32_t i = 0; i < phase.entry_count; i++) {
-    *step = phase.entry_steps[i];
-    if (!write_whole(phase.entries[i].get(), "0", 1)) return failed("enter cgroup");
+  const HostState& host = *request.host;
+  for (uint32_t i = 0; i < host.cgroup_count; i++) {
+    const CgroupMembership& membership = host.cgroups[i];
+    *step = membership.step;
+    if (!membership.v2 && !write_whole(membership.entry.get(), "0", 1)) return failed("enter cgroup");
   }
   for (uint32_t i = 0; phase.paths_left && i < phase.path_count; i++) {
     const ClonePhase::Path& path = phase.paths[i];
@@ -153,7 +137,11 @@ Status read_clone_phase(const SpawnRequest& request, ClonePhase* out, uint32_t* 
     *failed_index = out->maps.uid.map != nullptr ? out->maps.uid.step : out->maps.gid.step;
     return failed_with(EINVAL, "id map without a user namespace");
   }
-  return open_cgroups(request, out, failed_index);
+  for (uint32_t i = 0; i < request.host->cgroup_count; i++) {
+    const CgroupMembership& membership = request.host->cgroups[i];
+    if (membership.v2) out->v2_cgroup = membership.directory.get();
+  }
+  return fine();
 }
 
 Status become_root() {

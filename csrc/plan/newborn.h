@@ -30,11 +30,7 @@ struct ClonePhase {
   Path paths[kMaxPaths];
   uint32_t path_count = 0;
 
-  // Entries of v1 cgroups, and the directory of the v2 one.
-  UniqueFd entries[HostState::kMaxCgroups];
-  uint32_t entry_steps[HostState::kMaxCgroups];
-  uint32_t entry_count = 0;
-  int v2_cgroup = -1;
+  int v2_cgroup = -1;  // the directory
 
   // What the new process still has to join by itself, when somebody has joined the rest for it.
   uint64_t join_left = 0;

@@ -147,11 +147,12 @@ void use_intermediate(Birth* birth) {
 void join_and_give_birth(Birth* birth) {
   ClonePhase* phase = birth->phase;
   if ((phase->join & kCloneNewPid) == 0) return give_birth(birth, 0);
-  UniqueFd self(sys_pidfd_open(getpid()));
-  if (!self.ok() || setns(birth->request->container_pidfd, CLONE_NEWPID) != 0) return use_intermediate(birth);
+  static int self = -1;
+  if (self < 0) self = sys_pidfd_open(getpid());
+  if (self < 0 || setns(birth->request->container_pidfd, CLONE_NEWPID) != 0) return use_intermediate(birth);
   phase->join_left = phase->join & ~kCloneNewPid;
   give_birth(birth, 0);
-  if (setns(self.get(), CLONE_NEWPID) == 0 || birth->pid < 0) return;
+  if (setns(self, CLONE_NEWPID) == 0 || birth->pid < 0) return;
   // Never seen; later children would be born in the container.
   birth->status = failed("leave pid namespace");
 }

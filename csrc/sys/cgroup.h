@@ -10,6 +10,9 @@ namespace vaina {
 // A cgroup that processes are put into.
 struct CgroupMembership {
   UniqueFd directory;
+  // v1: a file to which a process with one thread writes "0" to move itself into the cgroup; the rights that
+  // count are those of whoever opened it.
+  UniqueFd entry;
   bool v2 = false;
   uint32_t step = 0;  // index of the `cgroup-enter`
 };
@@ -51,10 +54,6 @@ Status inherit_cgroup_file(const char* directory, const char* file);
 Status attach_device_filter(const char* directory, const void* program, uint32_t size);
 
 Status open_cgroup(const char* directory, CgroupMembership* out);
-
-// A file of a v1 cgroup to which a process with one thread writes "0" to move itself into the cgroup; the
-// rights that count are those of whoever opened it.
-Status open_cgroup_entry(const CgroupMembership& membership, UniqueFd* out);
 
 // Adds what this cgroup knows to *usage.
 void add_cgroup_usage(const CgroupMembership& membership, CgroupUsage* usage);

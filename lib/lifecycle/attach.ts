@@ -24,7 +24,7 @@ export async function attachContainer(context: Context, id: string, triple: Stdi
     throw requestFailure(error, 'attach', id);
   }
   stdio.handedOver();
-  const streams = stdio.connect();
+  const streams = stdio.ours.connect();
   const { pid } = readTruth(context, requireContainer(context, id));
   const ended = waitContainer(context, id).finally(release);
   return new Process(pid, streams, channel, 0, ended, NO_TIMINGS);

@@ -1,7 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { once } from 'node:events';
 import { VainaError } from '../errors.js';
-import { checkOptions } from './check-options.js';
 import type { Process } from './process.js';
 import type { ExitStatus } from './records.js';
 import type { Timings } from './timings.js';
@@ -38,22 +37,19 @@ const MAX_BUFFER = 100 * 1024 * 1024;
 
 /** Feeds a started process, collects its output to the last byte, and waits for its end. */
 export async function collect(process: Process, options: CollectOptions): Promise<CommandResult> {
-  checkOptions('collect', options);
   const { maxBuffer = MAX_BUFFER, timeoutMs, signal } = options;
   let timedOut = false;
   let overflow = false;
   const kill = (): void => void process.kill('SIGKILL').catch(() => undefined);
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => {
-          timedOut = true;
-          kill();
-        }, timeoutMs);
+  const onTime = (): void => {
+    timedOut = true;
+    kill();
+  };
   const onOverflow = (): void => {
     overflow = true;
     kill();
   };
+  const timer = timeoutMs === undefined ? undefined : setTimeout(onTime, timeoutMs);
   signal?.addEventListener('abort', kill, { once: true });
   if (signal?.aborted) kill();
   try {
@@ -64,27 +60,47 @@ export async function collect(process: Process, options: CollectOptions): Promis
       feed(process.stdin, options.input),
     ]);
     signal?.throwIfAborted();
-    if (overflow) {
-      throw new VainaError(
-        'ERR_COMMAND_FAILED',
-        `the output of the command passed maxBuffer, ${maxBuffer} bytes`,
-      );
-    }
-    const text = (bytes: Buffer): string | Buffer =>
-      options.encoding === 'buffer' ? bytes : bytes.toString('utf8');
-    const durationMs = status.finishedAt.getTime() - status.startedAt.getTime();
-    return {
-      ...status,
-      stdout: text(stdout),
-      stderr: text(stderr),
-      timedOut,
-      durationMs,
-      timings: process.timings,
-    };
+    if (overflow) throw tooMuch(maxBuffer);
+    return { ...commandResult(status, [stdout, stderr], process.timings, options), timedOut };
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', kill);
   }
+}
+
+/** The result of a command whose output is there. */
+export function commandResult(
+  status: ExitStatus,
+  [stdout, stderr]: readonly [Buffer, Buffer],
+  timings: Timings,
+  { encoding = 'utf8', maxBuffer = MAX_BUFFER }: CollectOptions,
+): CommandResult {
+  if (Math.max(stdout.length, stderr.length) > maxBuffer) throw tooMuch(maxBuffer);
+  return {
+    exitCode: status.exitCode,
+    signal: status.signal,
+    oomKilled: status.oomKilled,
+    startedAt: status.startedAt,
+    finishedAt: status.finishedAt,
+    peakMemory: status.peakMemory,
+    cpuTime: status.cpuTime,
+    stdout: encoding === 'buffer' ? stdout : textOf(stdout),
+    stderr: encoding === 'buffer' ? stderr : textOf(stderr),
+    timedOut: false,
+    durationMs: status.finishedAt.getTime() - status.startedAt.getTime(),
+    timings,
+  };
+}
+
+function textOf(bytes: Buffer): string {
+  return bytes.length === 0 ? '' : bytes.toString();
+}
+
+function tooMuch(maxBuffer: number): VainaError {
+  return new VainaError(
+    'ERR_COMMAND_FAILED',
+    `the output of the command passed maxBuffer, ${maxBuffer} bytes`,
+  );
 }
 
 async function gather(stream: Readable | null, limit: number, onOverflow: () => void): Promise<Buffer> {

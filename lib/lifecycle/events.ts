@@ -35,5 +35,5 @@ export function publishImage(verb: ImageEvent, id: string, details: Record<strin
 function tell(kind: keyof typeof CHANNELS, verb: string, id: string, details: Record<string, unknown>): void {
   const where = CHANNELS[kind];
   if (where.hasSubscribers) where.publish({ verb, id, ...details });
-  debug('%s %s %s %o', kind, verb, id, details);
+  if (debug.enabled) debug('%s %s %s %o', kind, verb, id, details);
 }

@@ -18,19 +18,32 @@ export interface ExecSetting {
   encoded: Buffer;
 }
 
+interface Terminal {
+  rows: number;
+  columns: number;
+}
+
 /** How many an engine keeps: each is some 10 kB. */
 const KEPT = 256;
 
-/** Compiles the setting of an exec, or finds that of the container's last one. */
+/** The setting of the container's last exec, if it was the same. */
+export function lastSetting(
+  context: Context,
+  id: string,
+  options: ExecOptions,
+  terminal: Terminal,
+): ExecSetting | undefined {
+  const known = context.execs.get(id);
+  return known?.key === keyOf(options, terminal) ? known : undefined;
+}
+
+/** Compiles the setting of an exec, and keeps it for the next. */
 export async function execSetting(
   context: Context,
   id: string,
   options: ExecOptions,
-  terminal: { rows: number; columns: number },
+  terminal: Terminal,
 ): Promise<ExecSetting> {
-  const key = JSON.stringify([options, terminal]);
-  const known = context.execs.get(id);
-  if (known?.key === key) return known;
   const spec = await settledSpec(context, id);
   const seccomp = options.privileged ? undefined : seccompFilter(context, spec.linux.seccomp);
   const plan = compileExecSetting(spec, options, {
@@ -40,10 +53,16 @@ export async function execSetting(
     ...(seccomp ? { seccomp } : {}),
     ...(options.tty ? { terminal } : {}),
   });
-  const setting: ExecSetting = { key, plan, encoded: encodePlan(plan) };
+  const setting: ExecSetting = { key: keyOf(options, terminal), plan, encoded: encodePlan(plan) };
   // The container may have other users the next time.
   if (options.user === undefined) keep(context.execs, id, setting);
   return setting;
+}
+
+function keyOf(options: ExecOptions, terminal: Terminal): string {
+  // As a rule there are none.
+  if (Object.keys(options).length === 0) return '';
+  return JSON.stringify([options, terminal]);
 }
 
 function keep(execs: Context['execs'], id: string, setting: ExecSetting): void {

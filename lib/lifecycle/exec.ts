@@ -1,64 +1,143 @@
-import { appendStep } from '../spec/encode.js';
-import { execStep } from '../spec/exec-plan.js';
+import type { ControlChannel, Session } from '../native/control.js';
+import { checkCommand } from '../spec/exec-plan.js';
 import type { ExecOptions } from '../spec/options.js';
+import type { Plan } from '../spec/steps.js';
 import { validateExecOptions } from '../spec/validate.js';
 import { requireContainer } from './catalogue.js';
 import { openChannel, requestFailure } from './channel.js';
+import { checkOptions } from './check-options.js';
+import { collect, commandResult, type CollectOptions, type CommandResult } from './collect.js';
 import type { Context } from './context.js';
 import { publish } from './events.js';
-import { execSetting } from './exec-setting.js';
+import { execSetting, lastSetting } from './exec-setting.js';
 import { exitStatus } from './exit-status.js';
 import { startFailure } from './failures.js';
 import { Process } from './process.js';
 import type { StartOptions } from './start.js';
-import { IGNORE, openStdio } from './stdio.js';
-import { stages } from './timings.js';
+import { IGNORE, PipeEnds, PIPES, stdioNumbers, type StdioTriple, type Streams } from './stdio.js';
+import { monotonic, stages, type Timings } from './timings.js';
 
 /** What an exec is, and how it is attached. */
 export type ExecStartOptions = ExecOptions & StartOptions;
+
+/** The options that are not about the process. */
+const COLLECT: ReadonlySet<string> = new Set<keyof CollectOptions>([
+  ...(['input', 'encoding', 'maxBuffer', 'timeoutMs', 'signal'] as const),
+]);
+const OUTPUT: StdioTriple = ['ignore', 'pipe', 'pipe'];
 
 /** Runs a command in a running container. */
 export async function execContainer(
   context: Context,
   id: string,
   argv: readonly string[],
-  given: ExecStartOptions,
+  options: ExecStartOptions,
 ): Promise<Process> {
-  const called = process.hrtime.bigint();
+  const sent = await send(context, id, argv, options, false);
+  const streams = sent.pipes.connect();
+  return toProcess(sent, streams, await answer(sent));
+}
+
+/** Runs a command in a running container to its end, and collects what it writes. */
+export async function execToEnd(
+  context: Context,
+  id: string,
+  argv: readonly string[],
+  options: ExecOptions & CollectOptions,
+): Promise<CommandResult> {
+  const [how, exec] = splitOptions(options);
+  checkOptions('collect', how);
+  how.signal?.throwIfAborted();
+  if (how.input !== undefined) {
+    return collect(await execContainer(context, id, argv, { ...exec, stdio: PIPES }), how);
+  }
+  const sent = await send(context, id, argv, { ...exec, stdio: OUTPUT }, true);
+  const start = await answer(sent);
+  const { session, pipes } = sent;
+  const output = session.record && pipes.take();
+  if (!output) return collect(toProcess(sent, pipes.connect(), start), how);
+  sent.release();
+  return commandResult(exitStatus(session.record), output, start.timings, how);
+}
+
+/** What the monitor tells of a process that runs, or has run. */
+interface Start {
+  pid: number;
+  target: number;
+  timings: Timings;
+}
+
+/** A command that the monitor was asked to run. */
+interface Sent {
+  context: Context;
+  id: string;
+  argv: readonly string[];
+  plan: Plan;
+  called: number;
+  launched: number;
+  channel: ControlChannel;
+  session: Session;
+  pipes: PipeEnds;
+  release: () => void;
+}
+
+/** @param brief - it is enough to hear of its start a little later, or with its end */
+async function send(
+  context: Context,
+  id: string,
+  argv: readonly string[],
+  given: ExecStartOptions,
+  brief: boolean,
+): Promise<Sent> {
+  const called = monotonic();
   const { stdio: triple = IGNORE, rows = 0, columns = 0, ...exec } = given;
   const options = validateExecOptions(exec);
-  const command = execStep(argv);
-  const { plan, encoded } = await execSetting(context, id, options, { rows, columns });
+  const command = checkCommand(argv);
+  const stdio = stdioNumbers(triple);
+  const size = { rows, columns };
+  const { plan, encoded } =
+    lastSetting(context, id, options, size) ?? (await execSetting(context, id, options, size));
   const { channel, release } = openChannel(context, id, 'exec');
-  const stdio = openStdio(context.native, triple);
   try {
-    const launched = process.hrtime.bigint();
-    const session = channel.exec(
-      appendStep(encoded, command),
-      stdio.theirs,
-      options.tty ? { rows, columns } : undefined,
-    );
-    const streams = stdio.connect();
-    const started = await session.started;
-    stdio.handedOver();
-    if (started.kind === 'failed') {
-      const { name } = requireContainer(context, id).record;
-      throw startFailure(started, [...plan, command], name, 'container.exec');
-    }
-    const ended = session.exited.then(exitStatus).finally(release);
-    const { main, host, clone, exec: executed } = started.timings;
-    publish('exec', id, { pid: started.pid, command: argv });
-    return new Process(
-      started.pid,
-      streams,
-      channel,
-      started.target,
-      ended,
-      stages(called, launched, [main, host, clone, executed]),
-    );
+    const launched = monotonic();
+    const how = { size: options.tty ? size : undefined, brief };
+    const { session, pipes: ends } = await channel.exec(encoded, command, stdio, how);
+    const pipes = new PipeEnds(context.native, ends);
+    return { context, id, argv, plan, called, launched, channel, session, pipes, release };
   } catch (error) {
-    stdio.destroy();
     release();
     throw requestFailure(error, 'exec', id);
   }
+}
+
+/** Settles when it runs, or has run already. */
+async function answer(sent: Sent): Promise<Start> {
+  const { context, id, argv, pipes, release, called, launched } = sent;
+  try {
+    const told = await sent.session.started;
+    if (told.kind === 'failed') {
+      const { name } = requireContainer(context, id).record;
+      throw startFailure(told, [...sent.plan, ['exec', ...argv]], name, 'container.exec');
+    }
+    const { pid, target } = told;
+    publish('exec', id, { pid, command: argv });
+    return { pid, target, timings: stages(called, launched, told.timings) };
+  } catch (error) {
+    pipes.destroy();
+    release();
+    throw requestFailure(error, 'exec', id);
+  }
+}
+
+function toProcess({ channel, session, release }: Sent, streams: Streams, start: Start): Process {
+  const { pid, target, timings } = start;
+  const ended = session.exited.then(exitStatus).finally(release);
+  return new Process(pid, streams, channel, target, ended, timings);
+}
+
+function splitOptions(options: ExecOptions & CollectOptions): [CollectOptions, ExecOptions] {
+  const how: Record<string, unknown> = {};
+  const exec: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) (COLLECT.has(name) ? how : exec)[name] = value;
+  return [how, exec];
 }

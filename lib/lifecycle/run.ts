@@ -1,10 +1,12 @@
 import { removeContainer } from './remove.js';
 import { collect, type CollectOptions, type CommandResult } from './collect.js';
+import { checkOptions } from './check-options.js';
 import type { Context } from './context.js';
 import { createContainer, type ChosenImage } from './create.js';
 import { beginMonitor, startingState, startLocked } from './start.js';
 import type { ContainerOptions } from '../spec/options.js';
 import type { StdioTriple } from './stdio.js';
+import { monotonic } from './timings.js';
 
 /** Runs one command in a container of its own and removes it: nothing of it is kept, no log either. */
 export async function runOnce(
@@ -13,7 +15,8 @@ export async function runOnce(
   options: ContainerOptions,
   how: CollectOptions,
 ): Promise<CommandResult> {
-  const called = process.hrtime.bigint();
+  checkOptions('collect', how);
+  const called = monotonic();
   const wanted: ContainerOptions = { logDriver: 'none', ...options, autoRemove: true };
   const stdio: StdioTriple = [how.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'];
   const begun = beginMonitor(context, stdio);

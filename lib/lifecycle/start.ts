@@ -19,7 +19,7 @@ import { readSpec } from './spec-file.js';
 import { assertAllowed } from './state.js';
 import { IGNORE, openStdio, type OpenStdio, type StdioTriple } from './stdio.js';
 import { readTruth, unknownEnd } from './sync.js';
-import { stages } from './timings.js';
+import { monotonic, stages } from './timings.js';
 
 /** How the main process of a container is attached when it starts. */
 export interface StartOptions {
@@ -38,7 +38,7 @@ export function startingState(): ContainerState {
 
 /** Starts a container that was made, or that has ended. */
 export async function startContainer(context: Context, id: string, options: StartOptions): Promise<Process> {
-  const called = process.hrtime.bigint();
+  const called = monotonic();
   await using _lock = await lockContainer(context, id);
   const entry = requireContainer(context, id);
   const { status, state } = readTruth(context, entry);
@@ -97,20 +97,20 @@ export async function startLocked(
   { entry, spec, specFile }: Pick<Created, 'entry' | 'spec'> & Partial<Pick<Created, 'specFile'>>,
   options: StartOptions,
   { stdio, monitor }: Begun,
-  called: bigint,
+  called: number,
 ): Promise<Process> {
   const { id, name } = entry.record;
   let channel: ControlChannel | undefined;
   try {
     const plan = planOf(context, entry, spec, options);
     const encoded = encodePlan(plan);
-    const launched = process.hrtime.bigint();
+    const launched = monotonic();
     const given = monitor.give(encoded);
     channel = given.channel;
     stdio.handedOver();
     // While the monitor is at work:
     specFile?.save();
-    const streams = stdio.connect();
+    const streams = stdio.ours.connect();
     const session = channel.container as Session;
     const started = await session.started;
     if (started.kind === 'failed') {
@@ -120,8 +120,7 @@ export async function startLocked(
       throw startFailure(started, plan, name);
     }
     const ended = supervise(context, entry, given.pid, channel, session);
-    const { main, host, clone, exec } = started.timings;
-    const timings = stages(called, launched, [main, host, clone, exec]);
+    const timings = stages(called, launched, started.timings);
     publish('start', id, { pid: started.pid });
     return new Process(started.pid, streams, channel, 0, ended, timings);
   } catch (error) {

@@ -21,12 +21,53 @@ export interface Streams {
   stderr: Readable | null;
 }
 
+const NOTHING = Buffer.alloc(0);
+
+/** Our ends of the pipes of a process. */
+export class PipeEnds {
+  readonly #native: Native;
+  readonly #fds: number[];
+  #streams: (Socket | null)[] = [];
+
+  /** @param fds - for stdin, stdout and stderr; -1 where there is no pipe */
+  constructor(native: Native, fds: readonly [number, number, number]) {
+    this.#native = native;
+    this.#fds = [...fds];
+  }
+
+  /** Makes streams of them. Best when the monitor is at work already: it takes Node a moment. */
+  connect(): Streams {
+    this.#streams = this.#fds
+      .splice(0)
+      .map((fd, index) => (fd < 0 ? null : new Socket({ fd, readable: index !== 0, writable: index === 0 })));
+    const [stdin = null, stdout = null, stderr = null] = this.#streams;
+    return { stdin, stdout, stderr };
+  }
+
+  /**
+   * All that a process without stdin has written, when it has ended: that spares the streams. Undefined, and nothing is taken,
+   * when somebody else may still write there.
+   */
+  take(): [Buffer, Buffer] | undefined {
+    const [, stdout = -1, stderr = -1] = this.#fds;
+    const output = this.#native.takeClosedPipes([stdout, stderr]);
+    if (!output) return undefined;
+    this.#fds.length = 0;
+    return [output[0] ?? NOTHING, output[1] ?? NOTHING];
+  }
+
+  /** Gives everything up. */
+  destroy(): void {
+    for (const stream of this.#streams) stream?.destroy();
+    for (const fd of this.#fds.splice(0)) if (fd >= 0) this.#native.close(fd);
+  }
+}
+
 /** Pipes for standard streams, on their way to a process. */
 export interface OpenStdio {
   /** What the monitor gets; -1 for /dev/null. */
   theirs: [number, number, number];
-  /** Makes streams of our ends. Best when the monitor is at work already: it takes Node a moment. */
-  connect(): Streams;
+  ours: PipeEnds;
   /** Closes the monitor's ends here, once they have been handed over. */
   handedOver(): void;
   /** Gives everything up. */
@@ -35,47 +76,41 @@ export interface OpenStdio {
 
 /** Opens pipes for the streams that ask for one. */
 export function openStdio(native: Native, triple: StdioTriple): OpenStdio {
-  const theirs: [number, number, number] = [-1, -1, -1];
+  const theirs = stdioNumbers(triple);
   const ours: [number, number, number] = [-1, -1, -1];
   const toClose: number[] = [];
-  let streams: Streams | undefined;
-  const closeTheirs = (): void => {
-    for (const fd of toClose.splice(0)) native.close(fd);
-  };
-  const destroy = (): void => {
-    closeTheirs();
-    if (streams) for (const stream of Object.values(streams) as (Socket | null)[]) stream?.destroy();
-    else for (const fd of ours.splice(0)) if (fd >= 0) native.close(fd);
-  };
-  try {
-    triple.forEach((wish, index) => {
-      if (wish === 'ignore') return;
-      if (typeof wish === 'number') {
-        if (!Number.isInteger(wish) || wish < 0) throw badDescriptor(wish);
-        theirs[index] = wish;
-        return;
-      }
-      const [read, write] = native.pipe();
-      [ours[index], theirs[index]] = index === 0 ? [write, read] : [read, write];
-      toClose.push(theirs[index]);
-    });
-  } catch (error) {
-    destroy();
-    throw error;
-  }
+  const ends = native.pipes(triple.filter((wish) => wish === 'pipe').length);
+  triple.forEach((wish, index) => {
+    if (wish !== 'pipe') return;
+    const [read = -1, write = -1] = ends.splice(0, 2);
+    [ours[index], theirs[index]] = index === 0 ? [write, read] : [read, write];
+    toClose.push(theirs[index]);
+  });
+  const pipes = new PipeEnds(native, ours);
+  const handedOver = (): void => toClose.splice(0).forEach((fd) => native.close(fd));
   return {
     theirs,
-    connect() {
-      const [stdin, stdout, stderr] = ours.map((fd, index) =>
-        fd < 0 ? null : new Socket({ fd, readable: index !== 0, writable: index === 0 }),
-      );
-      return (streams = { stdin: stdin ?? null, stdout: stdout ?? null, stderr: stderr ?? null });
+    ours: pipes,
+    handedOver,
+    destroy: () => {
+      handedOver();
+      pipes.destroy();
     },
-    handedOver: closeTheirs,
-    destroy,
   };
 }
 
-function badDescriptor(fd: number): VainaError {
-  return new VainaError('ERR_INVALID_OPTION', `Expected a descriptor for stdio but received ${fd}`);
+/**
+ * As the monitor's channel takes them: -1 for /dev/null, -2 for a pipe.
+ * @throws ERR_INVALID_OPTION for what is no descriptor
+ */
+export function stdioNumbers(triple: StdioTriple): [number, number, number] {
+  const [stdin, stdout, stderr] = triple;
+  return [stdioNumber(stdin), stdioNumber(stdout), stdioNumber(stderr)];
+}
+
+function stdioNumber(wish: Stdio): number {
+  if (wish === 'ignore') return -1;
+  if (wish === 'pipe') return -2;
+  if (Number.isInteger(wish) && wish >= 0) return wish;
+  throw new VainaError('ERR_INVALID_OPTION', `Expected a descriptor for stdio but received ${wish}`);
 }

@@ -17,16 +17,24 @@ export interface Timings {
 /** Of a process that somebody else started. */
 export const NO_TIMINGS: Timings = { prepare: 0, launch: 0, host: 0, clone: 0, inside: 0, total: 0 };
 
-/** The monitor's clock readings (CLOCK_MONOTONIC in nanoseconds, the clock of process.hrtime) as stages. */
-export function stages(called: bigint, launched: bigint, readings: readonly bigint[]): Timings {
-  const marks = [called, launched, ...readings];
-  const span = (index: number): number => Number((marks[index + 1] ?? 0n) - (marks[index] ?? 0n)) / 1e6;
+/** CLOCK_MONOTONIC in milliseconds, the clock of the monitor's readings. */
+export function monotonic(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e3 + nanoseconds / 1e6;
+}
+
+/** Readings of the clock, our own two and the monitor's, as stages. */
+export function stages(
+  called: number,
+  launched: number,
+  { main, host, clone, exec }: { main: number; host: number; clone: number; exec: number },
+): Timings {
   return {
-    prepare: span(0),
-    launch: span(1),
-    host: span(2),
-    clone: span(3),
-    inside: span(4),
-    total: Number((marks.at(-1) ?? called) - called) / 1e6,
+    prepare: launched - called,
+    launch: main - launched,
+    host: host - main,
+    clone: clone - host,
+    inside: exec - clone,
+    total: exec - called,
   };
 }

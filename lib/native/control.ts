@@ -1,41 +1,22 @@
-import { openSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { Socket, type OnReadOpts, type SocketConstructorOpts } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { VainaError } from '../errors.js';
 import {
   encodeMessage,
   type ExitRecord,
-  type Failed,
   type Message,
   MESSAGE,
   MessageParser,
-  parseExitRecord,
-  parseFailed,
-  parseStarted,
-  type Started,
+  parseExited,
 } from './messages.js';
+import { AwaitedSession, type Pending, type Session } from './session.js';
 import type { Native } from './types.js';
 
 export type { ExitRecord, Failed, Started } from './messages.js';
+export type { Session } from './session.js';
 
 /** The three standard descriptors of a process; -1 is /dev/null. They stay the caller's. */
 export type Stdio = readonly [stdin: number, stdout: number, stderr: number];
-
-/** A process that runs a plan, from its start to its end. */
-export interface Session {
-  /** Settles when the process runs, or when a step of its plan failed. Rejects with `ERR_MONITOR_LOST`. */
-  readonly started: Promise<Started | Failed>;
-  /**
-   * Settles when it has ended and all its output was delivered; never when it {@link Failed}, until the channel closes.
-   * Rejects with `ERR_MONITOR_LOST` when the monitor ends or the channel is closed before.
-   */
-  readonly exited: Promise<ExitRecord>;
-  /**
-   * Called, of the container on the channel of {@link ControlChannel.launch}, when it has ended and the monitor begins to
-   * clean up after it, which `exited` waits for.
-   */
-  onEnding: () => void;
-}
 
 /** A monitor that has been started and waits for its plan. */
 export interface WaitingMonitor {
@@ -49,17 +30,11 @@ export interface WaitingMonitor {
 }
 
 const ALL_ONES = 0xffffffff;
+const READ_SIZE = 4096;
+/** Flags of a request to exec. */
+const EXEC = { withSize: 1, brief: 2 };
 const RETRY_MS = 2;
 const RETRIES = 2500;
-
-let nullFd: number | undefined;
-
-interface Pending {
-  resolve: (message: Message) => void;
-  reject: (error: Error) => void;
-  /** The answers that are not yet the last one. */
-  progress?: (message: Message) => void;
-}
 
 /**
  * The control protocol of a monitor (`docs/plan.md`) over one socket. It keeps the event loop alive only while an answer
@@ -82,7 +57,22 @@ export class ControlChannel {
   private constructor(native: Native, fd: number, launched: boolean) {
     this.#native = native;
     this.#fd = fd;
-    this.#socket = new Socket({ fd, readable: true, writable: true });
+    const onread: OnReadOpts = {
+      // Its messages are short, and kept no longer than this.
+      buffer: Buffer.allocUnsafe(READ_SIZE),
+      callback: (size, buffer) => {
+        this.#receive(Buffer.from(buffer.subarray(0, size)));
+        return true;
+      },
+    };
+    // @types/node knows `onread` of connections only.
+    const options: SocketConstructorOpts & { onread: OnReadOpts } = {
+      fd,
+      readable: true,
+      writable: true,
+      onread,
+    };
+    this.#socket = new Socket(options);
     this.#socket.unref();
     this.#closed = new Promise((resolve) => {
       this.#socket.once('close', () => {
@@ -92,7 +82,6 @@ export class ControlChannel {
     });
     // ECONNRESET: the monitor was killed. What it means is said by the close that follows.
     this.#socket.on('error', () => undefined);
-    this.#socket.on('data', (chunk) => this.#receive(chunk));
     if (launched) this.container = this.#session(0);
   }
 
@@ -153,24 +142,27 @@ export class ControlChannel {
   /**
    * Runs another process in the container.
    *
-   * @param plan - an encoded plan, whose `clone` phase joins
-   * @param stdio - the descriptors of the process; they have to stay open until `started` settles
-   * @param size - makes it run in a terminal of this size; stdio are then the terminal's clients
+   * @param plan - an encoded plan but for its last step, `exec`, whose `clone` phase joins
+   * @param command - the arguments of that step, without NUL
+   * @param stdio - -2 for a pipe; the descriptors may be closed when it has resolved
+   * @param options - `size` makes it run in a terminal of this size; stdio are then the terminal's clients. `brief`: the caller
+   *   has no use for `started` before a few milliseconds have passed, and the new process is not disturbed by it
+   * @returns our ends of the pipes, -1 where there is none
    */
-  exec(plan: Uint8Array, stdio: Stdio, size?: { rows: number; columns: number }): Session {
-    const body = Buffer.alloc(size ? 8 : 4);
-    if (size) {
-      body.writeUInt32LE(1, 0);
-      body.writeUInt16LE(size.rows, 4);
-      body.writeUInt16LE(size.columns, 6);
-    }
-    const planFd = this.#native.sealedMemfd('vaina-plan', plan);
+  async exec(
+    plan: Uint8Array,
+    command: readonly string[],
+    stdio: Stdio,
+    { size, brief = false }: { size?: { rows: number; columns: number } | undefined; brief?: boolean } = {},
+  ): Promise<{ session: Session; pipes: Stdio }> {
+    const flags = (size ? EXEC.withSize : 0) | (brief ? EXEC.brief : 0);
+    const sizes = size ? sizeNumber(size) : 0;
     const tag = this.#tag();
+    const sent = this.#try(() => this.#native.exec(this.#fd, tag, flags, sizes, plan, command, stdio));
+    // The monitor is at work already.
     const session = this.#session(tag);
-    void this.#send(tag, MESSAGE.exec, body, [planFd, ...stdio.map(orNull)]).finally(() =>
-      this.#native.close(planFd),
-    );
-    return session;
+    const pipes = await sent.catch((error: unknown) => this.#fail(tag, error));
+    return { session, pipes: pipes ?? [-1, -1, -1] };
   }
 
   /** Sends a signal to the container (0) or an exec session. */
@@ -180,10 +172,7 @@ export class ControlChannel {
 
   /** Sets the size of the terminal of the container (0) or an exec session. */
   async resize(target: number, rows: number, columns: number): Promise<void> {
-    const body = numbers(target, 0);
-    body.writeUInt16LE(rows, 4);
-    body.writeUInt16LE(columns, 6);
-    await this.#request(MESSAGE.resize, body);
+    await this.#request(MESSAGE.resize, numbers(target, sizeNumber({ rows, columns })));
   }
 
   /**
@@ -202,7 +191,7 @@ export class ControlChannel {
    */
   async wait(target: number): Promise<ExitRecord> {
     const { body } = await this.#request(MESSAGE.wait, numbers(target));
-    return parseExitRecord(body);
+    return parseExited(body);
   }
 
   /**
@@ -247,10 +236,11 @@ export class ControlChannel {
   }
 
   #hold(change: 1 | -1): void {
+    const before = this.#held;
     this.#held += change;
     if (!this.#open) return;
-    if (this.#held > 0) this.#socket.ref();
-    else this.#socket.unref();
+    if (before === 0 && change > 0) this.#socket.ref();
+    if (this.#held === 0) this.#socket.unref();
   }
 
   #tag(): number {
@@ -267,32 +257,8 @@ export class ControlChannel {
   }
 
   #session(tag: number): Session {
-    let begin: (value: Started | Failed) => void = () => undefined;
-    let refuse: (error: Error) => void = () => undefined;
-    const started = new Promise<Started | Failed>((resolve, reject) => {
-      begin = resolve;
-      refuse = reject;
-    });
-    const exited = new Promise<ExitRecord>((resolve, reject) => {
-      this.#expect(tag, {
-        resolve: ({ type, body }) => {
-          if (type === MESSAGE.failed) return begin(parseFailed(body));
-          resolve(parseExitRecord(body));
-        },
-        reject: (error) => {
-          refuse(error);
-          reject(error);
-        },
-        progress: ({ type, body }) => {
-          if (type === MESSAGE.started) begin(parseStarted(body));
-          else session.onEnding();
-        },
-      });
-    });
-    // Who only wants one of them must not be killed by the other's rejection.
-    started.catch(() => undefined);
-    exited.catch(() => undefined);
-    const session: Session = { started, exited, onEnding: () => undefined };
+    const session = new AwaitedSession();
+    this.#expect(tag, session);
     return session;
   }
 
@@ -310,20 +276,36 @@ export class ControlChannel {
 
   async #send(tag: number, type: number, body: Buffer, fds: readonly number[]): Promise<void> {
     const message = encodeMessage(type, tag, body);
+    try {
+      await this.#try(() => this.#native.send(this.#fd, message, fds));
+    } catch (error) {
+      this.#fail(tag, error);
+    }
+  }
+
+  /** The first time at once. */
+  async #try<T>(send: () => T): Promise<T> {
     for (let tries = 0; this.#open; tries++) {
       try {
-        return this.#native.send(this.#fd, message, fds);
-      } catch (cause) {
-        const code = (cause as NodeJS.ErrnoException).code;
-        if (code !== 'EAGAIN' || tries === RETRIES) {
-          // EPIPE: the monitor is gone, and the close that follows would say the same.
-          this.#settle(tag)?.reject(code === 'EPIPE' || code === 'ECONNRESET' ? lost() : (cause as Error));
-          return;
-        }
+        return send();
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || tries === RETRIES) throw error;
       }
       // Its queue is full: it gets its turn.
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
+    throw lost();
+  }
+
+  #fail(tag: number, error: unknown): undefined {
+    const { code } = error as NodeJS.ErrnoException;
+    // The monitor is gone. The close that follows says so, and lets a caller who tries again and again wait for it.
+    if (code === 'EPIPE' || code === 'ECONNRESET') return;
+    const failure =
+      code === 'EMSGSIZE'
+        ? new VainaError('ERR_INVALID_OPTION', 'the command is too long', { cause: error })
+        : (error as Error);
+    this.#settle(tag)?.reject(failure);
   }
 
   #receive(chunk: Buffer): void {
@@ -371,16 +353,15 @@ export function reapMonitor(native: Native, pid: number): void {
   attempt();
 }
 
-function orNull(fd: number): number {
-  if (fd >= 0) return fd;
-  nullFd ??= openSync('/dev/null', 'r+');
-  return nullFd;
-}
-
 function numbers(...values: number[]): Buffer {
-  const body = Buffer.alloc(4 * values.length);
+  const body = Buffer.allocUnsafe(4 * values.length);
   values.forEach((value, index) => body.writeUInt32LE(value, 4 * index));
   return body;
+}
+
+/** Two u16 of a body as one u32. */
+function sizeNumber({ rows, columns }: { rows: number; columns: number }): number {
+  return rows + columns * 0x10000;
 }
 
 function lost(): VainaError {

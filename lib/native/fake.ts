@@ -94,12 +94,33 @@ export class FakeNative implements Native {
     this.#call('send', [fd, Uint8Array.from(message), [...fds]], () => undefined);
   }
 
-  sealedMemfd(name: string, bytes: Uint8Array): number {
-    return this.#call('sealedMemfd', [name, Uint8Array.from(bytes)], () => this.#give(`memfd ${name}`));
+  exec(
+    fd: number,
+    tag: number,
+    flags: number,
+    size: number,
+    plan: Uint8Array,
+    command: readonly string[],
+    stdio: readonly [number, number, number],
+  ): [number, number, number] {
+    const args = [fd, tag, flags, size, Uint8Array.from(plan), [...command], [...stdio]];
+    return this.#call('exec', args, () => {
+      const [stdin, stdout, stderr] = stdio.map((wish) => (wish === -2 ? this.#give('pipe') : -1));
+      return [stdin ?? -1, stdout ?? -1, stderr ?? -1];
+    });
   }
 
-  pipe(): [number, number] {
-    return this.#call('pipe', [], () => [this.#give('read end'), this.#give('write end')]);
+  pipes(count: number): number[] {
+    return this.#call('pipes', [count], () =>
+      Array.from({ length: 2 * count }, (_, index) => this.#give(index % 2 === 0 ? 'read end' : 'write end')),
+    );
+  }
+
+  takeClosedPipes(fds: readonly number[]): (Buffer | null)[] | undefined {
+    return this.#call('takeClosedPipes', [[...fds]], () => {
+      for (const fd of fds) if (!this.open.delete(fd)) throw systemError('EBADF', 'poll');
+      return fds.map(() => null);
+    });
   }
 
   close(fd: number): void {

@@ -17,6 +17,7 @@ export const MESSAGE = {
 } as const;
 
 const HEADER_SIZE = 12;
+const NOTHING = Buffer.alloc(0);
 /** No message of the protocol comes near it; a longer one means that the stream is not what it should be. */
 const MAX_MESSAGE_SIZE = 1024 * 1024;
 
@@ -34,8 +35,8 @@ export interface Started {
   target: number;
   /** Its pid in the host's pid namespace. */
   pid: number;
-  /** CLOCK_MONOTONIC in nanoseconds, as `process.hrtime.bigint()` counts: of an exec, `main` is its request. */
-  timings: { main: bigint; host: bigint; clone: bigint; exec: bigint };
+  /** CLOCK_MONOTONIC in milliseconds: of an exec, `main` is its request. */
+  timings: { main: number; host: number; clone: number; exec: number };
 }
 
 /** A step failed before the process ran; everything was undone. */
@@ -82,29 +83,30 @@ export function encodeMessage(type: number, tag: number, body: Uint8Array): Buff
 
 /** Cuts a stream of bytes into messages. */
 export class MessageParser {
-  #rest: Buffer = Buffer.alloc(0);
+  #rest: Buffer = NOTHING;
 
   /**
    * @returns the messages that this chunk completes
    * @throws VainaError `ERR_INTERNAL` when the bytes are no messages
    */
   push(chunk: Buffer): Message[] {
-    let rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     const messages: Message[] = [];
-    while (rest.length >= HEADER_SIZE) {
-      const size = rest.readUInt32LE(0);
-      if (size < HEADER_SIZE || size > MAX_MESSAGE_SIZE || rest.readUInt16LE(6) !== 0) {
+    let at = 0;
+    while (bytes.length - at >= HEADER_SIZE) {
+      const size = bytes.readUInt32LE(at);
+      if (size < HEADER_SIZE || size > MAX_MESSAGE_SIZE || bytes.readUInt16LE(at + 6) !== 0) {
         throw new VainaError('ERR_INTERNAL', 'the monitor sent something that is no message');
       }
-      if (rest.length < size) break;
+      if (bytes.length - at < size) break;
       messages.push({
-        type: rest.readUInt16LE(4),
-        tag: rest.readUInt32LE(8),
-        body: rest.subarray(HEADER_SIZE, size),
+        type: bytes.readUInt16LE(at + 4),
+        tag: bytes.readUInt32LE(at + 8),
+        body: bytes.subarray(at + HEADER_SIZE, at + size),
       });
-      rest = rest.subarray(size);
+      at += size;
     }
-    this.#rest = rest;
+    this.#rest = at === bytes.length ? NOTHING : bytes.subarray(at);
     return messages;
   }
 }
@@ -117,10 +119,10 @@ export function parseStarted(body: Buffer): Started {
     target: body.readUInt32LE(0),
     pid: body.readUInt32LE(4),
     timings: {
-      main: body.readBigUInt64LE(8),
-      host: body.readBigUInt64LE(16),
-      clone: body.readBigUInt64LE(24),
-      exec: body.readBigUInt64LE(32),
+      main: milliseconds(body, 8),
+      host: milliseconds(body, 16),
+      clone: milliseconds(body, 24),
+      exec: milliseconds(body, 32),
     },
   };
 }
@@ -139,8 +141,22 @@ export function parseFailed(body: Buffer): Failed {
   };
 }
 
+/** The body of `exited`. */
+export function parseExited(body: Buffer): ExitRecord {
+  if (body.length !== 44) throw malformed('exited');
+  return {
+    exitCode: body.readUInt32LE(0),
+    signal: body.readUInt32LE(4),
+    oomKilled: body.readUInt32LE(8) !== 0,
+    startedAt: body.readBigUInt64LE(12),
+    finishedAt: body.readBigUInt64LE(20),
+    peakMemory: Number(body.readBigUInt64LE(28)),
+    cpuTime: Number(body.readBigUInt64LE(36)),
+  };
+}
+
 /**
- * An exit record, as the body of `exited` and the file `exit` have it.
+ * An exit record, as the file `exit` has it.
  * @throws VainaError `ERR_INTERNAL` when it is none
  */
 export function parseExitRecord(json: Uint8Array): ExitRecord {
@@ -173,6 +189,10 @@ export function parseExitRecord(json: Uint8Array): ExitRecord {
     peakMemory: integer('peakMemory'),
     cpuTime: integer('cpuTime'),
   };
+}
+
+function milliseconds(body: Buffer, at: number): number {
+  return (body.readUInt32LE(at) + body.readUInt32LE(at + 4) * 2 ** 32) / 1e6;
 }
 
 function malformed(what: string): VainaError {

@@ -25,10 +25,31 @@ export interface Native {
   connect(runDir: string): number;
   /** One sendmsg on a control socket, with descriptors. */
   send(fd: number, message: Uint8Array, fds: readonly number[]): void;
-  /** A memfd, sealed against change, that holds the bytes. */
-  sealedMemfd(name: string, bytes: Uint8Array): number;
-  /** pipe2(O_CLOEXEC): the read and the write end. */
-  pipe(): [number, number];
+  /**
+   * Sends a request for an exec: all that it needs in one call: an exec takes no longer than a few dozen calls do.
+   *
+   * @param flags - and `size`, as the body of the request has them (`docs/plan.md`)
+   * @param plan - an encoded plan but for its last step, `exec`
+   * @param command - the arguments of that step, without NUL
+   * @param stdio - each a descriptor, -1 for /dev/null, or -2 for a pipe
+   * @returns our ends of the pipes; -1 where there is none
+   */
+  exec(
+    fd: number,
+    tag: number,
+    flags: number,
+    size: number,
+    plan: Uint8Array,
+    command: readonly string[],
+    stdio: readonly [number, number, number],
+  ): [number, number, number];
+  /** pipe2(O_CLOEXEC), up to three times: each time the read end, then the write end. */
+  pipes(count: number): number[];
+  /**
+   * Takes all that is in pipes that nobody writes to any more, and closes them.
+   * @returns what was in each, null for nothing; undefined, and all stay as they are, while somebody has another end of one open
+   */
+  takeClosedPipes(fds: readonly number[]): (Buffer | null)[] | undefined;
   /** close(2). */
   close(fd: number): void;
   /**

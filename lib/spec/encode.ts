@@ -5,10 +5,6 @@ import { type Phase, type Plan, type Step, type StepArgument, type StepDefinitio
 const MAGIC = Buffer.from('VPLN', 'latin1');
 const VERSION = 1;
 const HEADER_SIZE = 16;
-/** Most steps are shorter; a buffer that is not larger than it has to be comes out of one that Node has already. */
-const ROOM_FOR_A_STEP = 256;
-/** Where the header has the number of steps. */
-const STEPS_AT = 12;
 
 /** The most bytes that an encoded plan may have; the monitor refuses a longer one. */
 export const MAX_PLAN_SIZE = 8 * 1024 * 1024;
@@ -39,32 +35,12 @@ export function encodePlan(plan: Plan): Buffer {
 }
 
 /**
- * An encoded plan with one more step at its end, of the phase that it ends with.
- *
- * @param encoded - of {@link encodePlan}; it stays as it is
- * @returns a buffer of its own
- * @throws VainaError as {@link encodePlan}
- */
-export function appendStep(encoded: Buffer, step: Step): Buffer {
-  const out = new PlanWriter(encoded);
-  const steps = encoded.readUInt32LE(STEPS_AT);
-  encodeStep(out, steps, step, STEPS[step[0]]);
-  return out.finish(steps + 1);
-}
-
-/**
  * Writes a plan into one buffer that grows. A plan has some hundreds of strings, and encoding is on the way of every start:
  * a buffer for each of them would cost more than all the rest.
  */
 class PlanWriter {
-  #bytes: Buffer;
+  #bytes = Buffer.allocUnsafe(16 * 1024);
   #at = HEADER_SIZE;
-
-  /** @param begun - an encoded plan to go on with */
-  constructor(begun?: Buffer) {
-    this.#bytes = Buffer.allocUnsafe(begun ? begun.length + ROOM_FOR_A_STEP : 16 * 1024);
-    if (begun) this.#at = begun.copy(this.#bytes);
-  }
 
   step(op: number, count: number): void {
     this.#room(4);
@@ -96,7 +72,7 @@ class PlanWriter {
     MAGIC.copy(this.#bytes);
     this.#bytes.writeUInt32LE(VERSION, 4);
     this.#bytes.writeUInt32LE(this.#at, 8);
-    this.#bytes.writeUInt32LE(steps, STEPS_AT);
+    this.#bytes.writeUInt32LE(steps, 12);
     return this.#bytes.subarray(0, this.#at);
   }
 

@@ -8,7 +8,7 @@ import type { ExecOptions } from './options.js';
 import { cleanPath } from './paths.js';
 import { availableCapabilities, supplementaryGroups } from './process.js';
 import { credentialSteps, keyringName, pairSeccomp, watchParent } from './plan-credentials.js';
-import type { Plan, Step } from './steps.js';
+import type { Plan } from './steps.js';
 import { resolveUser } from './user.js';
 
 /** What the plan of an exec is compiled from beside the container's spec and the options. */
@@ -28,7 +28,7 @@ export interface ExecFacts {
 }
 
 /**
- * Compiles an exec but for its last step, {@link execStep}: the container's namespaces, cgroup and confinement, and a
+ * Compiles an exec but for its last step, `exec`: the container's namespaces, cgroup and confinement, and a
  * process of its own. The monitor puts it into the container's cgroup.
  *
  * @throws ERR_NO_SUCH_USER, ERR_INVALID_OPTION
@@ -56,15 +56,21 @@ export function compileExecSetting(spec: OciSpec, options: ExecOptions, facts: E
 }
 
 /**
- * The last step of an exec, the only one that has to do with its command.
+ * The arguments of the last step of an exec.
  *
- * @throws ERR_INVALID_OPTION without a command
+ * @throws ERR_INVALID_OPTION without a command, and for what is no string or has a NUL in it
  */
-export function execStep([command, ...rest]: readonly string[]): Step {
-  if (command === undefined || command === '') {
+export function checkCommand(argv: readonly string[]): readonly string[] {
+  if (argv[0] === undefined || argv[0] === '') {
     throw new VainaError('ERR_INVALID_OPTION', 'an exec needs a command', { subject: 'command' });
   }
-  return ['exec', command, ...rest];
+  for (const argument of argv) {
+    if (typeof argument === 'string' && !argument.includes('\0')) continue;
+    throw new VainaError('ERR_INVALID_OPTION', 'an argument of a command is a string without NUL', {
+      subject: 'command',
+    });
+  }
+  return argv;
 }
 
 function execProcess(spec: OciSpec, options: ExecOptions, facts: ExecFacts): OciProcess {

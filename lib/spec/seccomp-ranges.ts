@@ -20,6 +20,8 @@ const NUMBER = 0;
 const ARCHITECTURE = 4;
 
 const LARGEST = 0xffff_ffff;
+/** No architecture has more calls than this, in the numbers that it begins with. */
+const MOST_CALLS = 512;
 /** How far a conditional jump reaches. */
 const REACH = 255;
 const CONDITIONAL: ReadonlySet<number> = new Set([JUMP_EQUAL, JUMP_GREATER, JUMP_GREATER_EQUAL, JUMP_SET]);
@@ -200,7 +202,7 @@ function tree(ranges: readonly Range[], leaf: (outcome: Outcome) => Instruction)
   const grow = (from: number, to: number): number => {
     if (to - from === 1) return places.get((ranges[from] as Range).outcome) as number;
     const at = nodes.length;
-    const middle = (from + to) >> 1;
+    const middle = heaviestSplit(ranges, from, to);
     const node = { code: JUMP_GREATER_EQUAL, jt: 0, jf: 0, k: (ranges[middle] as Range).start };
     nodes.push(node);
     node.jf = grow(from, middle) - at - 1;
@@ -210,6 +212,29 @@ function tree(ranges: readonly Range[], leaf: (outcome: Outcome) => Instruction)
   };
   grow(0, ranges.length);
   return [...nodes, ...leaves];
+}
+
+/** How many calls a range has, roughly: those that exist have small numbers. */
+function weight(ranges: readonly Range[], index: number): number {
+  const { start } = ranges[index] as Range;
+  const end = ranges[index + 1]?.start ?? LARGEST;
+  return 1 + Math.max(0, Math.min(end, MOST_CALLS) - start);
+}
+
+/** Where to part ranges so that either side has about as many calls: the kernel tries all of them at an install. */
+function heaviestSplit(ranges: readonly Range[], from: number, to: number): number {
+  let left = 0;
+  let right = 0;
+  for (let index = from; index < to; index++) right += weight(ranges, index);
+  let middle = from;
+  while (middle + 1 < to) {
+    const next = weight(ranges, middle);
+    if (middle > from && left + next > right - next) break;
+    left += next;
+    right -= next;
+    middle++;
+  }
+  return middle;
 }
 
 /** The instructions that can follow some others, in order. */

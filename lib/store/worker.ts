@@ -105,8 +105,7 @@ export class StorageWorker {
    * @throws VainaError `ERR_HOST_UNSUPPORTED` when the namespace cannot be had
    */
   static async start(native: Native, root: string, maps?: StorageMaps): Promise<StorageWorker> {
-    const [requestsIn, requests] = native.pipe();
-    const [replies, repliesOut] = native.pipe();
+    const [requestsIn = -1, requests = -1, replies = -1, repliesOut = -1] = native.pipes(2);
     let launched: { pid: number; fd: number };
     try {
       launched = native.launch(encodePlan(workerPlan(maps)), [requestsIn, repliesOut, -1]);

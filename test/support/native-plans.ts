@@ -97,9 +97,20 @@ export const inDirectory = (runDir: string): Step[] => [
   ...PIPED,
 ];
 
-/** A plan that runs busybox in the namespaces of a running container. */
-export function execPlan(argv: readonly string[], policy: readonly Step[] = []): Plan {
-  return [...policy, ['join', NEW_NAMESPACES], ['env', 'PATH=/bin'], ['exec', ...argv]];
+/** A plan, but for the command, that runs busybox in the namespaces of a running container. */
+export function execPlan(policy: readonly Step[] = []): Plan {
+  return [...policy, ['join', NEW_NAMESPACES], ['env', 'PATH=/bin']];
+}
+
+/** Runs a command in a running container. */
+export async function exec(
+  { channel }: Launched,
+  argv: readonly string[],
+  stdio: Stdio = [-1, -1, -1],
+  options: { policy?: readonly Step[]; size?: { rows: number; columns: number }; brief?: boolean } = {},
+): Promise<Session> {
+  const { session } = await channel.exec(encodePlan(execPlan(options.policy)), argv, stdio, options);
+  return session;
 }
 
 /** A launched monitor and its container. */
@@ -150,7 +161,7 @@ export async function finishAll(): Promise<void> {
 
 /** A pipe whose read end is read to its end. */
 export function capture(): { fd: number; close(): void; text: Promise<string>; bytes: Promise<Buffer> } {
-  const [read, write] = native().pipe();
+  const [read = -1, write = -1] = native().pipes(1);
   const bytes = readAll(read);
   return {
     fd: write,

@@ -34,7 +34,7 @@ export function weakNative(directory: string, source: string): Native {
   const weak: Partial<Native> = {
     launch(_plan, [stdin, stdout]) {
       // What the monitor would hold open until its end.
-      const [control, held] = real.pipe();
+      const [control = -1, held = -1] = real.pipes(1);
       const child = spawn(program, { stdio: [stdin, stdout, 'inherit', held] });
       real.close(held);
       const pid = child.pid ?? -1;

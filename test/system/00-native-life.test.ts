@@ -101,7 +101,7 @@ describe('a monitor', function () {
       await until('the owned one has ended', () => existsSync(join(second, 'exit')), 1000);
       expect(parseExitRecord(readFileSync(join(second, 'exit')))).to.include({ exitCode: 137 });
       const again = ControlChannel.connect(native(), first);
-      const session = again.exec(encodePlan(execPlan(['true'])), [-1, -1, -1]);
+      const { session } = await again.exec(encodePlan(execPlan()), ['true'], [-1, -1, -1]);
       expect((await session.exited).exitCode).to.equal(0);
       await again.stop(9, 0);
       again.close();

@@ -11,7 +11,7 @@ describe('a monitor', function () {
   afterEach(finishAll);
 
   it('goes on without its reader', async () => {
-    const [read, write] = native().pipe();
+    const [read = -1, write = -1] = native().pipes(1);
     const log = join(place.runDir(), 'log');
     const one = launch(
       sh(

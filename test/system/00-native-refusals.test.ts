@@ -3,12 +3,11 @@ import { expect } from 'chai';
 import { ControlChannel } from '../../lib/native/control.js';
 import { native } from '../../lib/native/index.js';
 import { encodeMessage, MESSAGE } from '../../lib/native/messages.js';
-import { encodePlan } from '../../lib/spec/encode.js';
 import type { Step } from '../../lib/spec/steps.js';
 import {
   containerPlan,
   DIRECT,
-  execPlan,
+  exec,
   finish,
   finishAll,
   inDirectory,
@@ -92,7 +91,7 @@ describe('a monitor', function () {
       }
     });
     native().close(fd);
-    const session = one.channel.exec(encodePlan(execPlan(['true'])), [-1, -1, -1]);
+    const session = await exec(one, ['true']);
     expect((await session.exited).exitCode).to.equal(0);
     await one.channel.stop(9, 0);
     await finish(one);

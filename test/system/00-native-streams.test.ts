@@ -29,7 +29,7 @@ async function outlastStuckClient(
   plan: Plan,
 ): Promise<{ took: number; text: string; left: number; exitCode: number }> {
   const stdout = capture();
-  const [stuck, stuckEnd] = native().pipe();
+  const [stuck = -1, stuckEnd = -1] = native().pipes(1);
   const one = launchBeside(plan, [-1, stdout.fd, -1]);
   stdout.close();
   await started(one.container);
@@ -96,7 +96,7 @@ describe('a monitor', function () {
 
       it('gives the standard input to its end', async () => {
         const stdout = capture();
-        const [read, write] = native().pipe();
+        const [read = -1, write = -1] = native().pipes(1);
         const one = launch(sh(policy, 'wc -c; echo done'), [read, stdout.fd, -1]);
         native().close(read);
         stdout.close();
@@ -116,7 +116,7 @@ describe('a monitor', function () {
   }
 
   it('gives the output back although its reader is slow', async () => {
-    const [read, write] = native().pipe();
+    const [read = -1, write = -1] = native().pipes(1);
     const one = launch(sh(PIPED, `head -c ${MEGABYTE} /dev/zero`), [-1, write, -1]);
     native().close(write);
     await started(one.container);
@@ -129,7 +129,7 @@ describe('a monitor', function () {
   });
 
   it('does not wait for a reader when its owner is gone', async () => {
-    const [read, write] = native().pipe();
+    const [read = -1, write = -1] = native().pipes(1);
     const runDir = place.runDir();
     const one = launch(sh(inDirectory(runDir), 'yes'), [-1, write, -1]);
     native().close(write);
@@ -147,7 +147,7 @@ describe('a monitor', function () {
     await started(one.container);
     const clients = [capture(), capture(), capture()];
     const errors = capture();
-    const [read, write] = native().pipe();
+    const [read = -1, write = -1] = native().pipes(1);
     await one.channel.attach({ stdin: read, stderr: errors.fd });
     for (const { fd } of clients) await one.channel.attach({ stdout: fd });
     native().close(read);
@@ -156,7 +156,7 @@ describe('a monitor', function () {
     writeSync(write, 'start\n');
     native().close(write);
     await new Promise((done) => setTimeout(done, 100));
-    const [again, source] = native().pipe();
+    const [again = -1, source = -1] = native().pipes(1);
     await one.channel.attach({ stdin: again });
     native().close(again);
     writeSync(source, 'stop\n');
@@ -182,7 +182,7 @@ describe('a monitor', function () {
   describe('with a terminal', () => {
     it('is one, and a line-mode end of input is an end of file', async () => {
       const stdout = capture();
-      const [read, write] = native().pipe();
+      const [read = -1, write = -1] = native().pipes(1);
       const one = launch(
         sh(
           [

@@ -23,6 +23,27 @@ describe('exec', () => {
     expect(result).to.include({ exitCode: 5, signal: null, stdout: 'out\n', stderr: 'err\n' });
   });
 
+  it('waits for what others write to its streams after its end', async () => {
+    const result = await container.exec(['sh', '-c', '(sleep 0.2; echo late) & echo now; exit 3']);
+    expect(result).to.include({ exitCode: 3, stdout: 'now\nlate\n' });
+  });
+
+  it('refuses a wrong option of either kind before it runs anything', async () => {
+    const argv = ['touch', '/tmp/ran'];
+    await expectError('ERR_INVALID_OPTION', () => container.exec(argv, { maxBuffer: -1 }));
+    await expectError('ERR_INVALID_OPTION', () => container.exec(argv, { workdirectory: '/' } as object));
+    await expectError('ERR_INVALID_OPTION', () => container.exec(['touch', '/tmp/ran\0']));
+    await expectError('ERR_INVALID_OPTION', () => container.exec(['true', 'x'.repeat(9 << 20)]));
+    expect((await container.exec(['test', '-e', '/tmp/ran'])).exitCode).to.equal(1);
+  });
+
+  it('keeps no more of a short output than it may', async () => {
+    await expectError('ERR_COMMAND_FAILED', () => container.exec(['echo', 'too long'], { maxBuffer: 8 }));
+    expect((await container.exec(['echo', 'too long'], { maxBuffer: 9 })).stdout).to.equal('too long\n');
+    const { stdout } = await container.exec(['echo', 'bytes'], { encoding: 'buffer' });
+    expect(stdout).to.deep.equal(Buffer.from('bytes\n'));
+  });
+
   it('sees the processes, the host name and the file system of the container', async () => {
     const { Config } = await container.inspect();
     const result = await container.exec(['sh', '-c', 'hostname; tr "\\0" " " </proc/1/cmdline; echo; pwd']);

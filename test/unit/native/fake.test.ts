@@ -4,18 +4,19 @@ import { FakeNative, systemError } from '../../../lib/native/fake.js';
 describe('FakeNative', () => {
   it('records calls in order, with what they gave or threw', () => {
     const fake = new FakeNative();
-    const fd = fake.sealedMemfd('name', Uint8Array.of(1, 2));
+    fake.listening.add('/run');
+    const fd = fake.connect('/run');
     fake.close(fd);
     expect(() => fake.close(fd))
       .to.throw()
       .with.property('code', 'EBADF');
     expect(fake.calls.map(({ name, result }) => [name, result])).to.deep.equal([
-      ['sealedMemfd', fd],
+      ['connect', fd],
       ['close', undefined],
       ['close', undefined],
     ]);
     expect(fake.calls[2]?.error).to.have.property('syscall', 'close');
-    expect(fake.argumentsOf('sealedMemfd')).to.deep.equal([['name', Uint8Array.of(1, 2)]]);
+    expect(fake.argumentsOf('connect')).to.deep.equal([['/run']]);
     expect(fake.open.size).to.equal(0);
   });
 
@@ -23,8 +24,8 @@ describe('FakeNative', () => {
     const fake = new FakeNative();
     fake.failCall(2, systemError('EMFILE', 'pipe2'));
     fake.failCall(2, systemError('EIO', 'fsync', '/x'), 'fsync');
-    fake.pipe();
-    expect(() => fake.pipe())
+    fake.pipes(1);
+    expect(() => fake.pipes(1))
       .to.throw()
       .with.property('code', 'EMFILE');
     fake.fsync('/x');

@@ -4,6 +4,7 @@ import { VainaError } from '../../../lib/errors.js';
 import {
   encodeMessage,
   MessageParser,
+  parseExited,
   parseExitRecord,
   parseFailed,
   parseStarted,
@@ -75,12 +76,12 @@ describe('the messages of a monitor', () => {
     const body = Buffer.alloc(40);
     body.writeUInt32LE(3, 0);
     body.writeUInt32LE(4242, 4);
-    [10n, 20n, 30n, 2n ** 63n].forEach((value, index) => body.writeBigUInt64LE(value, 8 + 8 * index));
+    [10n, 20n, 30n, 2n ** 62n].forEach((value, index) => body.writeBigUInt64LE(value, 8 + 8 * index));
     expect(parseStarted(body)).to.deep.equal({
       kind: 'started',
       target: 3,
       pid: 4242,
-      timings: { main: 10n, host: 20n, clone: 30n, exec: 2n ** 63n },
+      timings: { main: 1e-5, host: 2e-5, clone: 3e-5, exec: 2 ** 62 / 1e6 },
     });
     const failed = Buffer.concat([
       Buffer.from([7, 0, 0, 0, 2, 0, 0, 0, 127, 0, 0, 0]),
@@ -97,6 +98,24 @@ describe('the messages of a monitor', () => {
     expect(parseFailed(failed).step).to.equal(undefined);
     expect(internal(() => parseStarted(body.subarray(1)))).to.equal(true);
     expect(internal(() => parseFailed(failed.subarray(0, 11)))).to.equal(true);
+  });
+
+  it('are understood: exited', () => {
+    const body = Buffer.alloc(44);
+    [137, 9, 1].forEach((value, index) => body.writeUInt32LE(value, 4 * index));
+    [1795464189075056419n, 1795464189080748562n, 2n ** 40n, 5n].forEach((value, index) =>
+      body.writeBigUInt64LE(value, 12 + 8 * index),
+    );
+    expect(parseExited(body)).to.deep.equal({
+      exitCode: 137,
+      signal: 9,
+      oomKilled: true,
+      startedAt: 1795464189075056419n,
+      finishedAt: 1795464189080748562n,
+      peakMemory: 2 ** 40,
+      cpuTime: 5,
+    });
+    expect(internal(() => parseExited(body.subarray(1)))).to.equal(true);
   });
 
   it('carry an exit record, and nothing that only looks like one', () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { VainaError, type ErrorCode } from '../../../lib/errors.js';
-import { appendStep, encodePlan, MAX_PLAN_SIZE } from '../../../lib/spec/encode.js';
+import { encodePlan, MAX_PLAN_SIZE } from '../../../lib/spec/encode.js';
 import {
   type Phase,
   type Plan,
@@ -11,7 +11,6 @@ import {
   STEPS,
 } from '../../../lib/spec/steps.js';
 import { decodePlan } from '../../support/decode-plan.js';
-import { thrown } from './thrown.js';
 
 function codeOf(run: () => unknown): ErrorCode | undefined {
   try {
@@ -118,25 +117,4 @@ describe('encodePlan', () => {
       expect(codeOf(() => encodePlan(plan))).to.equal(code);
     });
   }
-});
-
-describe('appendStep', () => {
-  const begun: Plan = [
-    ['stdio', 0],
-    ['hostname', 'x'],
-  ];
-
-  it('gives the bytes of the longer plan, and leaves those of the shorter one', () => {
-    const encoded = encodePlan(begun);
-    const before = Buffer.from(encoded);
-    for (const step of [['exec', '/bin/true'] as Step, ['exec', 'echo', 'é'.repeat(40_000)] as Step]) {
-      expect(appendStep(encoded, step).equals(encodePlan([...begun, step]))).to.equal(true);
-      expect(encoded.equals(before)).to.equal(true);
-    }
-  });
-
-  it('refuses what encodePlan refuses', () => {
-    thrown('ERR_INVALID_OPTION', () => appendStep(encodePlan(begun), ['exec', 'a\0b']));
-    thrown('ERR_INVALID_OPTION', () => appendStep(encodePlan(begun), ['exec', 'x'.repeat(MAX_PLAN_SIZE)]));
-  });
 });

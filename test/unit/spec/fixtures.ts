@@ -1,4 +1,4 @@
-import { compileExecSetting, execStep, type ExecFacts } from '../../../lib/spec/exec-plan.js';
+import { checkCommand, compileExecSetting, type ExecFacts } from '../../../lib/spec/exec-plan.js';
 import type { OciSpec } from '../../../lib/spec/oci-spec.js';
 import type { ExecOptions } from '../../../lib/spec/options.js';
 import type { Plan } from '../../../lib/spec/steps.js';
@@ -155,6 +155,6 @@ export function compileExecPlan(
   options: ExecOptions,
   { command, ...facts }: ExecFacts & { command: readonly string[] },
 ): Plan {
-  const exec = execStep(command);
-  return [...compileExecSetting(spec, options, facts), exec];
+  checkCommand(command);
+  return [...compileExecSetting(spec, options, facts), ['exec', ...command]];
 }
