@@ -1,19 +1,16 @@
-import { attachContainer } from './lifecycle/attach.js';
 import { requireContainer, type Entry } from './lifecycle/catalogue.js';
 import { checkOptions } from './lifecycle/check-options.js';
 import type { CollectOptions, CommandResult } from './lifecycle/collect.js';
 import { filesOf, type Context } from './lifecycle/context.js';
-import { execContainer, execToEnd, type ExecStartOptions } from './lifecycle/exec.js';
+import type { ExecStartOptions } from './lifecycle/exec.js';
 import type { ContainerInspect } from './lifecycle/inspect-types.js';
 import { jobs } from './lifecycle/jobs.js';
 import { killContainer } from './lifecycle/kill.js';
-import { readLog, type LogEntry, type LogsOptions } from './lifecycle/logs.js';
-import { planOf } from './lifecycle/plan-of.js';
+import type { LogEntry, LogsOptions } from './lifecycle/logs.js';
 import type { Process } from './lifecycle/process.js';
 import type { ExitStatus } from './lifecycle/records.js';
 import { removeContainer, type RemoveOptions } from './lifecycle/remove.js';
-import { settledSpec } from './lifecycle/spec-file.js';
-import { startContainer, type StartOptions } from './lifecycle/start.js';
+import type { StartOptions } from './lifecycle/start.js';
 import type { Status } from './lifecycle/state.js';
 import { IGNORE, PIPES, type StdioTriple } from './lifecycle/stdio.js';
 import { stopContainer } from './lifecycle/stop.js';
@@ -67,7 +64,7 @@ export class Container implements AsyncDisposable {
    */
   async start(options: StartOptions = {}): Promise<Process> {
     checkOptions('start', options);
-    const started = await startContainer(this.#context, this.id, options);
+    const started = await jobs.startContainer(this.#context, this.id, options);
     this.#timings = started.timings;
     return started;
   }
@@ -79,7 +76,7 @@ export class Container implements AsyncDisposable {
    */
   async attach(options: { stdio?: StdioTriple } = {}): Promise<Process> {
     checkOptions('attach', options);
-    return attachContainer(this.#context, this.id, options.stdio ?? PIPES);
+    return jobs.attachContainer(this.#context, this.id, options.stdio ?? PIPES);
   }
 
   /**
@@ -98,12 +95,12 @@ export class Container implements AsyncDisposable {
    * @throws ERR_INVALID_STATE unless it runs; ERR_COMMAND_NOT_FOUND; ERR_COMMAND_NOT_EXECUTABLE; ERR_NO_SUCH_USER
    */
   exec(argv: readonly string[], options: ExecOptions & CollectOptions = {}): Promise<CommandResult> {
-    return execToEnd(this.#context, this.id, argv, options);
+    return jobs.execs.execToEnd(this.#context, this.id, argv, options);
   }
 
   /** As {@link Container.exec}, but returns as soon as the command runs, with its streams. Default: none of them. */
   async execStart(argv: readonly string[], options: ExecStartOptions = {}): Promise<Process> {
-    return execContainer(this.#context, this.id, argv, { stdio: IGNORE, ...options });
+    return jobs.execs.execContainer(this.#context, this.id, argv, { stdio: IGNORE, ...options });
   }
 
   /** Reads its log, oldest entry first. Throws ERR_INVALID_STATE when it keeps none (`logDriver: 'none'`). */
@@ -116,7 +113,7 @@ export class Container implements AsyncDisposable {
       });
     }
     const running = (): Promise<boolean> => Promise.resolve(this.#exists() && this.status() === 'running');
-    return readLog(filesOf(this.#context, this.id).log, options, running);
+    return jobs.readLog(filesOf(this.#context, this.id).log, options, running);
   }
 
   /**
@@ -150,8 +147,7 @@ export class Container implements AsyncDisposable {
 
   /** The exact steps that a start would take; `formatPlan` prints them. */
   async plan(): Promise<Plan> {
-    const entry = requireContainer(this.#context, this.id);
-    return planOf(this.#context, entry, await settledSpec(this.#context, this.id), {});
+    return jobs.planContainer(this.#context, this.id);
   }
 
   /** Stops and removes it, without waiting for the stop time-out. */

@@ -3,7 +3,7 @@ import type { Image } from './image.js';
 import type { Images } from './images.js';
 import { findContainer, requireContainer } from './lifecycle/catalogue.js';
 import type { Context } from './lifecycle/context.js';
-import { createContainer } from './lifecycle/create.js';
+import { jobs } from './lifecycle/jobs.js';
 import { listContainers, type ContainerFilter, type ContainerSummary } from './lifecycle/list.js';
 import type { PullOptions, PullPolicy } from './lifecycle/pull-image.js';
 import { type StartOptions } from './lifecycle/start.js';
@@ -39,7 +39,7 @@ export class Containers {
     const { pull, pullOptions, ...container } = options;
     const chosen =
       image === null ? undefined : await this.#images.choose(image, pull ?? 'missing', pullOptions);
-    const { entry, lock } = await createContainer(this.#context, chosen, container);
+    const { entry, lock } = await jobs.createContainer(this.#context, chosen, container);
     lock.release();
     return new Container(this.#context, entry);
   }

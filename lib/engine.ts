@@ -14,11 +14,10 @@ import type { DiskUsage } from './lifecycle/disk-usage.js';
 import type { DoctorReport } from './lifecycle/doctor.js';
 import { trustFor, type ImageTrust } from './lifecycle/image-trust.js';
 import { hostFacts } from './lifecycle/host-facts.js';
-import { engineInfo, type EngineInfo } from './lifecycle/info.js';
+import type { EngineInfo } from './lifecycle/info.js';
 import { jobs } from './lifecycle/jobs.js';
 import { recover } from './lifecycle/recover.js';
 import type { EngineRepairOptions, RepairReport } from './lifecycle/repair.js';
-import { runOnce } from './lifecycle/run.js';
 import { Manifests } from './manifests.js';
 import { native } from './native/index.js';
 import type { RegistryServer, RegistryServerOptions } from './registry-server/index.js';
@@ -147,7 +146,7 @@ export class Engine implements AsyncDisposable {
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(signal === undefined ? {} : { signal }),
     };
-    return runOnce(
+    return jobs.runOnce(
       this.#context,
       chosen,
       { ...container, ...(argv.length > 0 ? { command: argv } : {}) },
@@ -180,7 +179,7 @@ export class Engine implements AsyncDisposable {
 
   /** The host, the store, and the version of the engine. */
   async info(): Promise<EngineInfo> {
-    return engineInfo(this.#context);
+    return jobs.engineInfo(this.#context);
   }
 
   /** Looks at all that the engine needs of the host, and says what would mend what is missing. Changes nothing. */

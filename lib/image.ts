@@ -6,8 +6,7 @@ import type { ImageInspect } from './lifecycle/inspect-image.js';
 import { jobs } from './lifecycle/jobs.js';
 import type { Context } from './lifecycle/context.js';
 import type { PushOptions } from './lifecycle/push-image.js';
-import { removeImage, type RemoveImageResult } from './lifecycle/remove-image.js';
-import { tagImage, untagImage } from './lifecycle/tag-image.js';
+import type { RemoveImageResult } from './lifecycle/remove-image.js';
 import type { ImageRow } from './store/images.js';
 import type { CopyResult } from './transports/copy-image.js';
 
@@ -42,7 +41,7 @@ export class Image {
    * @throws ERR_INVALID_REFERENCE, ERR_NO_SUCH_IMAGE
    */
   async tag(name: string): Promise<void> {
-    await tagImage(this.#context, this.id, name);
+    await jobs.tags.tagImage(this.#context, this.id, name);
   }
 
   /**
@@ -51,7 +50,7 @@ export class Image {
    * @throws ERR_NO_SUCH_IMAGE when it does not have this name
    */
   async untag(name?: string): Promise<void> {
-    await untagImage(this.#context, this.id, name);
+    await jobs.tags.untagImage(this.#context, this.id, name);
   }
 
   /** How it came to be, the newest step first. Throws ERR_NO_SUCH_IMAGE when it was removed. */
@@ -116,6 +115,6 @@ export class Image {
    */
   async remove(options: { force?: boolean } = {}): Promise<RemoveImageResult> {
     checkOptions('removeImage', options);
-    return removeImage(this.#context, this.id, options);
+    return jobs.removeImage(this.#context, this.id, options);
   }
 }

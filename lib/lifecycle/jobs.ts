@@ -1,21 +1,30 @@
 /* eslint-disable @typescript-eslint/no-require-imports -- import() of a CommonJS module would cost a turn and the loader of ES modules */
 
-/**
- * What a program that only runs containers never calls: each is loaded at its first call. Loading all of it takes longer than
- * running a container.
- */
+/** Each is loaded at its first call: no program calls them all, and loading them takes longer than running a container. */
 export const jobs = {
+  get attachContainer() {
+    return (require('./attach.js') as typeof import('./attach.js')).attachContainer;
+  },
   get checkEngine() {
     return (require('./check.js') as typeof import('./check.js')).checkEngine;
   },
   get copyImage() {
     return (require('../transports/copy-image.js') as typeof import('../transports/copy-image.js')).copyImage;
   },
+  get createContainer() {
+    return (require('./create.js') as typeof import('./create.js')).createContainer;
+  },
   get diskUsage() {
     return (require('./disk-usage.js') as typeof import('./disk-usage.js')).diskUsage;
   },
   get doctor() {
     return (require('./doctor.js') as typeof import('./doctor.js')).examine;
+  },
+  get engineInfo() {
+    return (require('./info.js') as typeof import('./info.js')).engineInfo;
+  },
+  get execs() {
+    return require('./exec.js') as typeof import('./exec.js');
   },
   get imageDiff() {
     return (require('./image-diff.js') as typeof import('./image-diff.js')).imageDiff;
@@ -51,6 +60,9 @@ export const jobs = {
   get mounts() {
     return require('./mount-image.js') as typeof import('./mount-image.js');
   },
+  get planContainer() {
+    return (require('./plan-of.js') as typeof import('./plan-of.js')).planContainer;
+  },
   get pruneImages() {
     return (require('./prune-images.js') as typeof import('./prune-images.js')).pruneImages;
   },
@@ -63,14 +75,29 @@ export const jobs = {
   get registry() {
     return require('../registry-server/index.js') as typeof import('../registry-server/index.js');
   },
+  get readLog() {
+    return (require('./logs.js') as typeof import('./logs.js')).readLog;
+  },
+  get removeImage() {
+    return (require('./remove-image.js') as typeof import('./remove-image.js')).removeImage;
+  },
   get repairEngine() {
     return (require('./repair.js') as typeof import('./repair.js')).repairEngine;
+  },
+  get runOnce() {
+    return (require('./run.js') as typeof import('./run.js')).runOnce;
   },
   get saveImages() {
     return (require('./save-images.js') as typeof import('./save-images.js')).saveImages;
   },
   get scpImage() {
     return (require('./scp-image.js') as typeof import('./scp-image.js')).scpImage;
+  },
+  get startContainer() {
+    return (require('./start.js') as typeof import('./start.js')).startContainer;
+  },
+  get tags() {
+    return require('./tag-image.js') as typeof import('./tag-image.js');
   },
   get search() {
     return (require('../registry/search.js') as typeof import('../registry/search.js')).search;

@@ -4,11 +4,12 @@ import type { LaunchPolicy } from '../spec/policy.js';
 import { seccompProgram } from '../spec/seccomp-program.js';
 import { rangeFilter } from '../spec/seccomp-ranges.js';
 import type { Plan } from '../spec/steps.js';
-import type { Entry } from './catalogue.js';
+import { requireContainer, type Entry } from './catalogue.js';
 import type { Context } from './context.js';
 import { pathsOf } from './files.js';
 import { prepareHost } from './prepare.js';
 import { treesOf } from './root-source.js';
+import { settledSpec } from './spec-file.js';
 import type { StartOptions } from './start.js';
 
 /** The launch plan of a container, as it would be started now. */
@@ -24,6 +25,12 @@ export function planOf(context: Context, entry: Entry, spec: OciSpec, options: S
     policy: policyOf(entry, options),
     ...(seccomp ? { seccomp } : {}),
   });
+}
+
+/** The plan of a container that is not about to be started. */
+export async function planContainer(context: Context, id: string): Promise<Plan> {
+  const entry = requireContainer(context, id);
+  return planOf(context, entry, await settledSpec(context, id), {});
 }
 
 /**

@@ -7,9 +7,9 @@ import type { Descriptor, Digest, Signature } from '../oci/types.js';
 import { BlobWriter } from './blob-writer.js';
 import type { Database } from './database.js';
 import { ioFailure } from './io-failure.js';
+import { jobs } from './jobs.js';
 import type { StorePaths } from './paths.js';
 import type { Session } from './session.js';
-import { readSignatures } from './signatures.js';
 
 /** What the catalogue knows of a blob. */
 export interface BlobRow {
@@ -97,9 +97,9 @@ export class Content {
     return bytes;
   }
 
-  /** The signatures of a manifest or index. See {@link readSignatures}. */
+  /** The signatures of a manifest or index. Throws `ERR_STORE_DAMAGED` when one cannot be read. */
   signaturesOf(digest: Digest): Signature[] {
-    return readSignatures(this.#database, digest);
+    return jobs.signatures.readSignatures(this.#database, digest);
   }
 
   /**

@@ -20,6 +20,12 @@ export const jobs = {
   get Upload() {
     return (require('./upload.js') as typeof import('./upload.js')).Upload;
   },
+  get signatures() {
+    return require('./signatures.js') as typeof import('./signatures.js');
+  },
+  get withWorker() {
+    return (require('./with-worker.js') as typeof import('./with-worker.js')).withWorker;
+  },
   get writeLayout() {
     return (require('./layout.js') as typeof import('./layout.js')).writeLayout;
   },

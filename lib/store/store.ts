@@ -25,7 +25,6 @@ import { Session } from './session.js';
 import { RegistryCatalogue } from './registry-catalogue.js';
 import type { SinkOptions, StoreSink } from './sink.js';
 import type { Upload } from './upload.js';
-import { withWorker } from './with-worker.js';
 import type { StorageMaps } from './worker-plan.js';
 import type { StorageWorker } from './worker.js';
 
@@ -281,7 +280,7 @@ export class Store implements AsyncDisposable {
 
   /** Runs a function with a storage worker: a process that may write trees with the ids of the user's namespace. */
   async worker<T>(work: (worker: StorageWorker) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return withWorker(this.native, this.root, this.#maps, work, signal);
+    return jobs.withWorker(this.native, this.root, this.#maps, work, signal);
   }
 
   /**
