@@ -1,24 +1,11 @@
 import { VainaError } from '../errors.js';
 import type { ImageSink, ImageSource } from '../oci/types.js';
 import { formatReference } from '../oci/reference.js';
+import { ends } from './ends.js';
 import { formatImageName, parseImageName, type ImageName } from './name.js';
 import type { EndOptions, TransportOptions } from './options.js';
 import type { ImageStoreTransport } from './store.js';
 import { registryOptionsIn } from '../registry/options.js';
-import { registrySource } from '../registry/source.js';
-import { openLayout } from '../oci/oci-layout.js';
-import { openOciArchive } from '../oci/oci-archive.js';
-import { openDockerArchive } from '../oci/docker-archive.js';
-import { dirSource } from '../oci/dir-source.js';
-import { sifSource } from './sif/source.js';
-import { daemonSource } from './daemon/source.js';
-import { containersStorageSource } from './containers-storage/source.js';
-import { registrySink } from '../registry/sink.js';
-import { layoutSink } from '../oci/layout-sink.js';
-import { ociArchiveSink } from '../oci/oci-archive.js';
-import { dockerArchiveSink } from '../oci/docker-archive-sink.js';
-import { dirSink } from '../oci/dir-sink.js';
-import { daemonSink } from './daemon/sink.js';
 
 /** Options of {@link openSource}. */
 export interface SourceOptions extends EndOptions, Omit<TransportOptions, 'timeoutMs'> {
@@ -52,35 +39,39 @@ export async function openSource(
   const spool = { ...(tmpDir !== undefined && { tmpDir }), ...(signal && { signal }) };
   switch (parsed.transport) {
     case 'docker': {
-      return registrySource(parsed.reference, registryOptionsIn(options));
+      return ends.registrySource(parsed.reference, registryOptionsIn(options));
     }
     case 'oci': {
-      return openLayout(
+      return ends.openLayout(
         parsed.path,
         parsed.name,
         sharedBlobDirectory === undefined ? {} : { sharedBlobDirectory },
       );
     }
     case 'oci-archive': {
-      return openOciArchive(parsed.path, parsed.name, spool);
+      return ends.openOciArchive(parsed.path, parsed.name, spool);
     }
     case 'docker-archive': {
       const which = parsed.reference ? formatReference(parsed.reference) : undefined;
-      return openDockerArchive(parsed.path, parsed.index === undefined ? which : `@${parsed.index}`, spool);
+      return ends.openDockerArchive(
+        parsed.path,
+        parsed.index === undefined ? which : `@${parsed.index}`,
+        spool,
+      );
     }
     case 'dir': {
-      return dirSource(parsed.path);
+      return ends.dirSource(parsed.path);
     }
     case 'sif': {
-      return sifSource(parsed.path, spool);
+      return ends.sifSource(parsed.path, spool);
     }
     case 'docker-daemon': {
-      return daemonSource(parsed, { ...daemonOptions(options), ...spool });
+      return ends.daemonSource(parsed, { ...daemonOptions(options), ...spool });
     }
     case 'containers-storage': {
       const { storageLock: lock, env, asPulled = false } = options;
       const user = env && { env, uid: process.getuid?.() ?? 0 };
-      return containersStorageSource(parsed, { asPulled, ...(lock && { lock }), ...(user && { user }) });
+      return ends.containersStorageSource(parsed, { asPulled, ...(lock && { lock }), ...(user && { user }) });
     }
     case 'vaina':
       return storeOf(parsed, options.store).source(parsed.image);
@@ -105,7 +96,7 @@ export async function openSink(name: string | ImageName, options: SinkOptions = 
   const layout = acceptUncompressedLayers === undefined ? {} : { acceptUncompressedLayers };
   switch (parsed.transport) {
     case 'docker': {
-      return registrySink(parsed.reference, {
+      return ends.registrySink(parsed.reference, {
         ...registryOptionsIn(options),
         ...(tmpDir !== undefined && { tmpDir }),
         ...(mountFrom && { mountFrom }),
@@ -113,19 +104,19 @@ export async function openSink(name: string | ImageName, options: SinkOptions = 
     }
     case 'oci': {
       const shared = sharedBlobDirectory === undefined ? {} : { sharedBlobDirectory };
-      return layoutSink(parsed.path, parsed.name, { ...layout, ...shared });
+      return ends.layoutSink(parsed.path, parsed.name, { ...layout, ...shared });
     }
     case 'oci-archive': {
-      return ociArchiveSink(parsed.path, parsed.name, layout);
+      return ends.ociArchiveSink(parsed.path, parsed.name, layout);
     }
     case 'docker-archive': {
-      return dockerArchiveSink(parsed.path, archiveNames(parsed, additionalTags));
+      return ends.dockerArchiveSink(parsed.path, archiveNames(parsed, additionalTags));
     }
     case 'dir': {
-      return dirSink(parsed.path);
+      return ends.dirSink(parsed.path);
     }
     case 'docker-daemon': {
-      return daemonSink(parsed, {
+      return ends.daemonSink(parsed, {
         ...daemonOptions(options),
         ...(options.signal && { signal: options.signal }),
       });
