@@ -67,6 +67,16 @@ export function isMonitor(pid: string): boolean {
   return /vaina|^\/memfd:monitor/.test(exe) || /^vaina/.test(readText(`/proc/${pid}/comm`));
 }
 
+/** Whether it descends from another part of the tests, which runs beside this one. */
+function isBeside(pid: string): boolean {
+  for (let at = pid; at !== '' && at !== '1' && at !== '0';) {
+    const parent = /^PPid:\t(\d+)$/m.exec(readText(`/proc/${at}/status`))?.[1] ?? '';
+    if (parent === String(process.ppid)) return at !== String(process.pid);
+    at = parent;
+  }
+  return false;
+}
+
 function engineProcesses(): string[] {
   const found: string[] = [];
   for (const pid of readdirSync('/proc')) {
@@ -75,7 +85,7 @@ function engineProcesses(): string[] {
     const state = stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
     if (stat === '' || state === 'Z' || state === 'X') continue;
     const inCgroup = /vaina[^\n]*\/[0-9a-f]{64}/.test(readText(`/proc/${pid}/cgroup`));
-    if (!inCgroup && !isMonitor(pid)) continue;
+    if ((!inCgroup && !isMonitor(pid)) || isBeside(pid)) continue;
     const command = readText(`/proc/${pid}/cmdline`).split('\0').join(' ').trim();
     found.push(`${pid} ${readText(`/proc/${pid}/comm`).trim()} ${command}`);
   }
