@@ -27,25 +27,29 @@ export class ContainerRow {
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly autoRemove: boolean;
-  readonly #record: string;
+  readonly #record: string | undefined;
   readonly #state: string;
   #parsedRecord: unknown;
   #parsedState: unknown;
 
-  /** @internal */
-  constructor(row: SqlRow) {
+  /**
+   * @internal
+   * @param record - what is fixed, where the row does not have it
+   */
+  constructor(row: SqlRow, record?: unknown) {
     this.id = row['id'] as string;
     this.name = row['name'] as string;
     if (row['image_id'] !== null) this.imageId = row['image_id'] as string;
     this.createdAt = Number(row['created_at']);
     this.autoRemove = row['auto_remove'] !== 0;
-    this.#record = row['record'] as string;
+    this.#record = row['record'] as string | undefined;
+    this.#parsedRecord = record;
     this.#state = row['state'] as string;
   }
 
   /** What is fixed, as it was inserted. Parsed when it is first asked for: a list need not. */
   get record(): unknown {
-    return (this.#parsedRecord ??= JSON.parse(this.#record) as unknown);
+    return (this.#parsedRecord ??= JSON.parse(this.#record ?? 'null') as unknown);
   }
 
   /** What changes, as it was last saved. */
@@ -54,11 +58,14 @@ export class ContainerRow {
   }
 }
 
-const COLUMNS = 'id, name, image_id, created_at, auto_remove, record, state';
+const SHORT = 'id, name, image_id, created_at, auto_remove, state';
+const COLUMNS = `${SHORT}, record`;
 
 /** The containers of the catalogue. Changes are atomic, but survive a power loss only some time later. */
 export class Containers {
   readonly #database: Database;
+  /** What is fixed of those that were listed last. It is most of a row, and the same each time. */
+  #records = new Map<string, unknown>();
 
   /** @internal */
   constructor(database: Database) {
@@ -81,8 +88,8 @@ export class Containers {
           imageId ?? null,
           createdAt,
           autoRemove ? 1 : 0,
-          JSON.stringify(record),
           JSON.stringify(state),
+          JSON.stringify(record),
         ],
       );
     } catch (error) {
@@ -142,8 +149,18 @@ export class Containers {
 
   /** All containers, the oldest first. */
   list(): ContainerRow[] {
+    const columns = this.#records.size === 0 ? COLUMNS : SHORT;
+    const rows: ContainerRow[] = [];
+    for (const row of this.#database.all(`SELECT ${columns} FROM containers`)) {
+      const id = row['id'] as string;
+      const known = this.#records.get(id);
+      // A new one may have been removed in between.
+      const listed = known || columns === COLUMNS ? new ContainerRow(row, known) : this.get(id);
+      if (listed) rows.push(listed);
+    }
+    this.#records = new Map(rows.map((row) => [row.id, row.record]));
     // SQLite would sort the records with them.
-    return this.#many('').sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+    return rows.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
   }
 
   /** The containers that were made of an image, the oldest first. */

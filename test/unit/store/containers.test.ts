@@ -87,6 +87,23 @@ describe('store/containers', () => {
     containers.insert(container('b', { name: 'other' }));
   });
 
+  it('lists what is there at each time, whoever changed it', () => {
+    const others = new Containers(database);
+    const listed = () => containers.list().map(({ name, record, state }) => ({ name, record, state }));
+    const [a, b] = ['a', 'b'].map((id) => container(id, { record: { of: id } }));
+    if (!a || !b) throw new Error('two containers');
+    others.insert(a);
+    expect(listed()).to.deep.equal([{ name: 'name-a', record: { of: 'a' }, state: a.state }]);
+    others.updateState(a.id, { status: 'exited' });
+    others.insert(b);
+    expect(listed()).to.have.deep.members([
+      { name: 'name-a', record: { of: 'a' }, state: { status: 'exited' } },
+      { name: 'name-b', record: { of: 'b' }, state: b.state },
+    ]);
+    others.delete(a.id);
+    expect(listed()).to.deep.equal([{ name: 'name-b', record: { of: 'b' }, state: b.state }]);
+  });
+
   it('lists the oldest first, a thousand of them in no time', () => {
     const options = { name: 'x', env: { A: 'y'.repeat(1500) } };
     database.transaction(() => {
