@@ -21,19 +21,28 @@ import { monotonic, stages, type Timings } from './timings.js';
 export type ExecStartOptions = ExecOptions & StartOptions;
 
 /** The options that are not about the process. */
-const COLLECT: ReadonlySet<string> = new Set<keyof CollectOptions>([
-  ...(['input', 'encoding', 'maxBuffer', 'timeoutMs', 'signal'] as const),
+const COLLECT = new Set<string>([
+  ...(['input', 'encoding', 'maxBuffer', 'timeoutMs', 'signal'] satisfies (keyof CollectOptions)[]),
 ]);
-const OUTPUT: StdioTriple = ['ignore', 'pipe', 'pipe'];
+
+/** How a command is asked for. */
+interface Way {
+  stdio: StdioTriple;
+  size: { rows: number; columns: number };
+  /** It is enough to hear of its start a little later, or with its end. */
+  brief?: boolean;
+}
+
+const BRIEF: Way = { stdio: ['ignore', 'pipe', 'pipe'], size: { rows: 0, columns: 0 }, brief: true };
 
 /** Runs a command in a running container. */
 export async function execContainer(
   context: Context,
   id: string,
   argv: readonly string[],
-  options: ExecStartOptions,
+  { stdio = IGNORE, rows = 0, columns = 0, ...options }: ExecStartOptions,
 ): Promise<Process> {
-  const sent = await send(context, id, argv, options, false);
+  const sent = await send(context, id, argv, options, { stdio, size: { rows, columns } });
   const streams = sent.pipes.connect();
   return toProcess(sent, streams, await answer(sent));
 }
@@ -51,7 +60,7 @@ export async function execToEnd(
   if (how.input !== undefined) {
     return collect(await execContainer(context, id, argv, { ...exec, stdio: PIPES }), how);
   }
-  const sent = await send(context, id, argv, { ...exec, stdio: OUTPUT }, true);
+  const sent = await send(context, id, argv, exec, BRIEF);
   const start = await answer(sent);
   const { session, pipes } = sent;
   const output = session.record && pipes.take();
@@ -81,20 +90,17 @@ interface Sent {
   release: () => void;
 }
 
-/** @param brief - it is enough to hear of its start a little later, or with its end */
 async function send(
   context: Context,
   id: string,
   argv: readonly string[],
-  given: ExecStartOptions,
-  brief: boolean,
+  given: ExecOptions,
+  { stdio: triple, size, brief = false }: Way,
 ): Promise<Sent> {
   const called = monotonic();
-  const { stdio: triple = IGNORE, rows = 0, columns = 0, ...exec } = given;
-  const options = validateExecOptions(exec);
+  const options = validateExecOptions(given);
   const command = checkCommand(argv);
   const stdio = stdioNumbers(triple);
-  const size = { rows, columns };
   const { plan, encoded } =
     lastSetting(context, id, options, size) ?? (await execSetting(context, id, options, size));
   const { channel, release } = openChannel(context, id, 'exec');
