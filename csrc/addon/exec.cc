@@ -85,14 +85,17 @@ bool append_plan(const Info& info, int index, const Bytes& plan, std::string* ou
   const size_t begin = out->size();
   bool valid = plan.size > kPlanSteps + sizeof(uint32_t) && info[index]->IsArray();
   v8::Local<v8::Array> command;
+  uint32_t count = 0;
   if (valid) {
     command = info[index].As<v8::Array>();
+    count = command->Length();
+    // Copied before anything of JavaScript can run and change it.
     out->append(reinterpret_cast<const char*>(plan.data), plan.size);
     append(out, static_cast<uint16_t>(kExec));
-    append(out, static_cast<uint16_t>(command->Length()));
-    valid = command->Length() <= UINT16_MAX;
+    append(out, static_cast<uint16_t>(count));
+    valid = count <= UINT16_MAX;
   }
-  for (uint32_t i = 0; valid && i < command->Length(); i++) {
+  for (uint32_t i = 0; valid && i < count; i++) {
     v8::Local<v8::Value> value;
     valid = Nan::Get(command, i).ToLocal(&value) && value->IsString();
     if (!valid) break;
@@ -111,7 +114,7 @@ bool append_plan(const Info& info, int index, const Bytes& plan, std::string* ou
   }
   put(out, begin + kPlanSize, out->size() - begin);
   uint32_t steps;
-  memcpy(&steps, plan.data + kPlanSteps, sizeof steps);
+  memcpy(&steps, &(*out)[begin + kPlanSteps], sizeof steps);
   put(out, begin + kPlanSteps, steps + 1);
   return true;
 }

@@ -84,6 +84,7 @@ export function commandResult(
     finishedAt: status.finishedAt,
     peakMemory: status.peakMemory,
     cpuTime: status.cpuTime,
+    ...(status.unknown && { unknown: status.unknown }),
     stdout: encoding === 'buffer' ? stdout : textOf(stdout),
     stderr: encoding === 'buffer' ? stderr : textOf(stderr),
     timedOut: false,

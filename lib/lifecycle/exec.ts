@@ -66,6 +66,7 @@ export async function execToEnd(
   const output = session.record && pipes.take();
   if (!output) return collect(toProcess(sent, pipes.connect(), start), how);
   sent.release();
+  how.signal?.throwIfAborted();
   return commandResult(exitStatus(session.record), output, start.timings, how);
 }
 

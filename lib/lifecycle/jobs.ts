@@ -93,13 +93,13 @@ export const jobs = {
   get scpImage() {
     return (require('./scp-image.js') as typeof import('./scp-image.js')).scpImage;
   },
+  get search() {
+    return (require('../registry/search.js') as typeof import('../registry/search.js')).search;
+  },
   get startContainer() {
     return (require('./start.js') as typeof import('./start.js')).startContainer;
   },
   get tags() {
     return require('./tag-image.js') as typeof import('./tag-image.js');
-  },
-  get search() {
-    return (require('../registry/search.js') as typeof import('../registry/search.js')).search;
   },
 };
