@@ -102,9 +102,11 @@ boot() {
   local tree=$1 work attempt
   for attempt in 1 2 3; do
     boot_once "$tree"
-    # The emulator loses a race with the kernel that patches itself, now and then, and long before it comes to us.
-    [ "$STARTED" -eq 0 ] && [ "$attempt" -lt 3 ] || return 0
-    say 'the machine did not boot; once more'
+    # The emulator loses a race with the kernel that patches itself, now and then: at its boot, or when the first limit
+    # of processor time switches code of the scheduler on.
+    [ "$STARTED" -eq 0 ] || [ "$PANICKED" -gt 0 ] || return 0
+    [ "$attempt" -lt 3 ] || return 0
+    say 'the kernel of the machine did not hold; once more'
   done
 }
 
@@ -126,6 +128,7 @@ boot_once() {
   if ! grep -q '^LAB-END' "$work/out"; then tail -20 "$work/console" >&2; fi
   RESULTS=$(tr -d '\r' <"$work/out" | grep '^LAB-SUM ' || true)
   STARTED=$(wc -c <"$work/out")
+  PANICKED=$(grep -c 'Kernel panic' "$work/console" || true)
   ENDED=$(grep -c '^LAB-END' "$work/out" || true)
   rm -rf "$work"
 }
