@@ -12,7 +12,7 @@ import type { ExitStatus } from './lifecycle/records.js';
 import { removeContainer, type RemoveOptions } from './lifecycle/remove.js';
 import type { StartOptions } from './lifecycle/start.js';
 import type { Status } from './lifecycle/state.js';
-import { IGNORE, PIPES, type StdioTriple } from './lifecycle/stdio.js';
+import { PIPES, type StdioTriple } from './lifecycle/stdio.js';
 import { stopContainer } from './lifecycle/stop.js';
 import { readTruth } from './lifecycle/sync.js';
 import type { Timings } from './lifecycle/timings.js';
@@ -100,7 +100,7 @@ export class Container implements AsyncDisposable {
 
   /** As {@link Container.exec}, but returns as soon as the command runs, with its streams. Default: none of them. */
   async execStart(argv: readonly string[], options: ExecStartOptions = {}): Promise<Process> {
-    return jobs.execs.execContainer(this.#context, this.id, argv, { stdio: IGNORE, ...options });
+    return jobs.execs.execContainer(this.#context, this.id, argv, options);
   }
 
   /** Reads its log, oldest entry first. Throws ERR_INVALID_STATE when it keeps none (`logDriver: 'none'`). */

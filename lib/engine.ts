@@ -6,7 +6,7 @@ import { VainaError } from './errors.js';
 import type { Image } from './image.js';
 import { Images } from './images.js';
 import type { CheckOptions, Problem } from './lifecycle/check.js';
-import { checkOptions } from './lifecycle/check-options.js';
+import { checkOptions, splitOptions } from './lifecycle/check-options.js';
 import { closeContainers } from './lifecycle/close.js';
 import type { CollectOptions, CommandResult } from './lifecycle/collect.js';
 import { filesOf, stagingDirectory, type Context } from './lifecycle/context.js';
@@ -21,6 +21,7 @@ import type { EngineRepairOptions, RepairReport } from './lifecycle/repair.js';
 import { Manifests } from './manifests.js';
 import { native } from './native/index.js';
 import type { RegistryServer, RegistryServerOptions } from './registry-server/index.js';
+import type { ContainerOptions } from './spec/options.js';
 import { Store } from './store/store.js';
 import type { CopyImageOptions, CopyResult } from './transports/copy-image.js';
 import type { ImageStoreTransport } from './transports/store.js';
@@ -135,17 +136,12 @@ export class Engine implements AsyncDisposable {
     argv: readonly string[],
     options: RunOptions = {},
   ): Promise<CommandResult> {
-    const { pull, pullOptions, input, encoding, maxBuffer, timeoutMs, signal, ...container } = options;
-    signal?.throwIfAborted();
+    const { pull, pullOptions, ...others } = options;
+    const [how, container] = splitOptions<CollectOptions, ContainerOptions>('collect', others);
+    checkOptions('collect', how);
+    how.signal?.throwIfAborted();
     const chosen =
       image === null ? undefined : await this.images.choose(image, pull ?? 'missing', pullOptions);
-    const how: CollectOptions = {
-      ...(input === undefined ? {} : { input }),
-      ...(encoding === undefined ? {} : { encoding }),
-      ...(maxBuffer === undefined ? {} : { maxBuffer }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(signal === undefined ? {} : { signal }),
-    };
     return jobs.runOnce(
       this.#context,
       chosen,

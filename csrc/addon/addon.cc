@@ -1,5 +1,7 @@
 #include "addon.h"
 
+#include <fcntl.h>
+
 namespace vaina {
 
 bool to_uint32(v8::Local<v8::Value> value, uint32_t* out) {
@@ -8,10 +10,10 @@ bool to_uint32(v8::Local<v8::Value> value, uint32_t* out) {
   return true;
 }
 
-bool to_fd(v8::Local<v8::Value> value, bool none_allowed, int* out) {
+bool to_fd(v8::Local<v8::Value> value, int least, int* out) {
   if (!value->IsInt32()) return false;
   int fd = value.As<v8::Int32>()->Value();
-  if (fd < (none_allowed ? -1 : 0)) return false;
+  if (fd < least) return false;
   *out = fd;
   return true;
 }
@@ -46,17 +48,40 @@ bool get_uint32(const Info& info, int index, const char* what, uint32_t* out) {
 }
 
 bool get_fd(const Info& info, int index, const char* what, int* out) {
-  return to_fd(info[index], false, out) || refuse(what, "a file descriptor");
+  return to_fd(info[index], 0, out) || refuse(what, "a file descriptor");
 }
 
-bool get_fds(const Info& info, int index, int (&fds)[kMaxFds], uint32_t* count) {
-  bool valid = info[index]->IsArray() && info[index].As<v8::Array>()->Length() <= kMaxFds;
-  *count = valid ? info[index].As<v8::Array>()->Length() : 0;
-  for (uint32_t i = 0; valid && i < *count; i++) {
-    v8::Local<v8::Value> value;
-    valid = Nan::Get(info[index].As<v8::Array>(), i).ToLocal(&value) && to_fd(value, false, &fds[i]);
+namespace {
+
+// The elements of an array of at most `most`.
+bool to_fds(v8::Local<v8::Value> value, uint32_t most, int least, int* fds, uint32_t* count) {
+  if (!value->IsArray()) return false;
+  v8::Local<v8::Array> array = value.As<v8::Array>();
+  *count = array->Length();
+  if (*count > most) return false;
+  for (uint32_t i = 0; i < *count; i++) {
+    v8::Local<v8::Value> element;
+    if (!Nan::Get(array, i).ToLocal(&element) || !to_fd(element, least, &fds[i])) return false;
   }
-  return valid || refuse("fds", "an array of at most eight file descriptors");
+  return true;
+}
+
+}  // namespace
+
+bool get_fds(const Info& info, int index, int (&fds)[kMaxFds], uint32_t* count) {
+  return to_fds(info[index], kMaxFds, 0, fds, count) ||
+         refuse("fds", "an array of at most eight file descriptors");
+}
+
+bool get_stdio(const Info& info, int index, int least, int (&stdio)[3]) {
+  uint32_t count = 0;
+  return (to_fds(info[index], 3, least, stdio, &count) && count == 3) ||
+         refuse("stdio", "an array of three file descriptors");
+}
+
+int null_device() {
+  static const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  return null;
 }
 
 v8::Local<v8::Value> property(v8::Local<v8::Object> object, const char* name) {

@@ -27,12 +27,20 @@ bool get_uint32(const Info& info, int index, const char* what, uint32_t* out);
 bool get_fd(const Info& info, int index, const char* what, int* out);
 
 bool to_uint32(v8::Local<v8::Value> value, uint32_t* out);
-// A descriptor number; -1 passes when `none_allowed`.
-bool to_fd(v8::Local<v8::Value> value, bool none_allowed, int* out);
+// A descriptor number, or one below zero from `least` on.
+bool to_fd(v8::Local<v8::Value> value, int least, int* out);
 
 // At most this many in an array.
 constexpr uint32_t kMaxFds = 8;
 bool get_fds(const Info& info, int index, int (&fds)[kMaxFds], uint32_t* count);
+
+// Standard descriptors that are none.
+constexpr int kNullDevice = -1;
+constexpr int kNewPipe = -2;
+// The three standard descriptors of a process; what is below zero is one of the above, from `least` on.
+bool get_stdio(const Info& info, int index, int least, int (&stdio)[3]);
+// /dev/null, opened once and never closed; -1 with errno set.
+int null_device();
 
 v8::Local<v8::Value> property(v8::Local<v8::Object> object, const char* name);
 void set_property(v8::Local<v8::Object> object, const char* name, v8::Local<v8::Value> value);

@@ -19,34 +19,22 @@ constexpr size_t kUsualCommand = 1024;
 // The three standard descriptors of a process that is about to be. Those that are made for it close here.
 class Stdio {
  public:
-  // -1: /dev/null, -2: a pipe, of which we keep one end. False with an exception thrown.
-  bool get(const Info& info, int index) {
-    bool valid = info[index]->IsArray() && info[index].As<v8::Array>()->Length() == 3;
-    for (uint32_t i = 0; valid && i < 3; i++) {
-      v8::Local<v8::Value> value;
-      valid = Nan::Get(info[index].As<v8::Array>(), i).ToLocal(&value) && value->IsInt32();
-      if (valid) fds_[i] = value.As<v8::Int32>()->Value();
-      valid = valid && fds_[i] >= -2;
-    }
-    if (!valid) Nan::ThrowTypeError("stdio must be an array of three file descriptors, -1 or -2");
-    return valid;
-  }
+  // False with an exception thrown.
+  bool get(const Info& info, int index) { return get_stdio(info, index, kNewPipe, fds_); }
 
   // False with errno set.
   bool open_missing() {
     for (int i = 0; i < 3; i++) {
-      if (fds_[i] >= 0) continue;
-      if (fds_[i] == -1) {
-        static const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        if (null < 0) return false;
-        fds_[i] = null;
-        continue;
+      if (fds_[i] == kNewPipe) {
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) != 0) return false;
+        ours_[i] = UniqueFd(ends[i == 0 ? 1 : 0]);
+        made_[i] = UniqueFd(ends[i == 0 ? 0 : 1]);
+        fds_[i] = made_[i].get();
+      } else if (fds_[i] == kNullDevice) {
+        fds_[i] = null_device();
+        if (fds_[i] < 0) return false;
       }
-      int ends[2];
-      if (pipe2(ends, O_CLOEXEC) != 0) return false;
-      ours_[i] = UniqueFd(ends[i == 0 ? 1 : 0]);
-      made_[i] = UniqueFd(ends[i == 0 ? 0 : 1]);
-      fds_[i] = made_[i].get();
     }
     return true;
   }

@@ -108,16 +108,6 @@ NAN_METHOD(SetMonitor) {
   monitor_fd = fd;
 }
 
-bool get_stdio(const Info& info, int index, int (&stdio)[3]) {
-  bool valid = info[index]->IsArray() && info[index].As<v8::Array>()->Length() == 3;
-  for (uint32_t i = 0; valid && i < 3; i++) {
-    v8::Local<v8::Value> value;
-    valid = Nan::Get(info[index].As<v8::Array>(), i).ToLocal(&value) && to_fd(value, true, &stdio[i]);
-  }
-  if (!valid) Nan::ThrowTypeError("stdio must be an array of three file descriptors");
-  return valid;
-}
-
 // The start of one monitor, and the descriptors that it gets copies of.
 class Start {
  public:
@@ -128,7 +118,7 @@ class Start {
 
   // With `stdio`, argument `index`; false with an exception thrown.
   bool prepare(const Info& info, int index, UniqueFd plan) {
-    if (!get_stdio(info, index, child_.stdio)) return false;
+    if (!get_stdio(info, index, kNullDevice, child_.stdio)) return false;
     {
       std::lock_guard<std::mutex> lock(monitor_mutex);
       child_.monitor = monitor_fd;
@@ -139,9 +129,8 @@ class Start {
     }
     for (int& fd : child_.stdio) {
       if (fd >= 0) continue;
-      if (!null_.ok()) null_ = UniqueFd(open("/dev/null", O_RDWR | O_CLOEXEC));
-      if (!null_.ok()) return refuse("open", "/dev/null");
-      fd = null_.get();
+      fd = null_device();
+      if (fd < 0) return refuse("open", "/dev/null");
     }
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
@@ -169,7 +158,6 @@ class Start {
   int wait() {
     if (aside_) pthread_join(thread_, nullptr);
     aside_ = false;
-    null_.reset();
     theirs_.reset();
     errno = error_;
     return pid_;
@@ -190,7 +178,7 @@ class Start {
   }
 
   Child child_ = {};
-  UniqueFd null_, ours_, theirs_, plan_;
+  UniqueFd ours_, theirs_, plan_;
   pthread_t thread_ = {};
   bool aside_ = false;
   int pid_ = -1;

@@ -8,7 +8,7 @@ namespace vaina {
 namespace {
 
 constexpr uint32_t kMaxSignal = 64;
-constexpr uint32_t kWithSize = 1, kBrief = 2;
+constexpr uint32_t kTerminal = 1, kBrief = 2;
 // Where the plan of an exec begins: behind the flags and the size of the terminal.
 constexpr size_t kExecPlan = 8;
 
@@ -22,11 +22,11 @@ void answer(Connection* connection, uint32_t tag, int error, const char* what) {
 
 void exec(Connection* connection, Request* request) {
   uint32_t flags = request->size > kExecPlan ? get_u32(request->body) : kAllOnes;
-  if ((flags & ~(kWithSize | kBrief)) != 0 || request->fd_count != 3) {
+  if ((flags & ~(kTerminal | kBrief)) != 0 || request->fd_count != kMaxRequestFds) {
     return send_error(connection, request->tag, EINVAL, "malformed exec");
   }
   Body failure;
-  bool terminal = (flags & kWithSize) != 0;
+  bool terminal = (flags & kTerminal) != 0;
   Process* session = start_exec(request->body + kExecPlan, request->size - kExecPlan, request->fds, terminal,
                                 static_cast<uint16_t>(get_u16(request->body + 4)),
                                 static_cast<uint16_t>(get_u16(request->body + 6)), &failure);

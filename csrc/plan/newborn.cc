@@ -72,8 +72,9 @@ Status enter(const SpawnRequest& request, const ClonePhase& phase, uint32_t* ste
   const HostState& host = *request.host;
   for (uint32_t i = 0; i < host.cgroup_count; i++) {
     const CgroupMembership& membership = host.cgroups[i];
+    if (membership.v2) continue;  // born there
     *step = membership.step;
-    if (!membership.v2 && !write_whole(membership.entry.get(), "0", 1)) return failed("enter cgroup");
+    if (!write_whole(membership.entry.get(), "0", 1)) return failed("enter cgroup");
   }
   for (uint32_t i = 0; phase.paths_left && i < phase.path_count; i++) {
     const ClonePhase::Path& path = phase.paths[i];

@@ -147,6 +147,7 @@ void use_intermediate(Birth* birth) {
 void join_and_give_birth(Birth* birth) {
   ClonePhase* phase = birth->phase;
   if ((phase->join & kCloneNewPid) == 0) return give_birth(birth, 0);
+  // Opened once: it means the monitor as long as there is one.
   static int self = -1;
   if (self < 0) self = sys_pidfd_open(getpid());
   if (self < 0 || setns(birth->request->container_pidfd, CLONE_NEWPID) != 0) return use_intermediate(birth);

@@ -113,6 +113,18 @@ export function checkOptions(verb: keyof typeof OPTIONS, options: object): void 
   checkMembers(`${verb} option`, options, OPTIONS[verb]);
 }
 
+/** Of options of two kinds, those that are the verb's, and the others. */
+export function splitOptions<Own extends object, Others extends object>(
+  verb: keyof typeof OPTIONS,
+  options: Own & Others,
+): [Own, Others] {
+  const own: Record<string, unknown> = {};
+  const others: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options))
+    (Object.hasOwn(OPTIONS[verb], name) ? own : others)[name] = value;
+  return [own as Own, others as Others];
+}
+
 function pruneFilters(value: unknown): void {
   checkMembers('filter', value, { until: date, label: list(filled), labelNot: list(filled), dangling: flag });
 }

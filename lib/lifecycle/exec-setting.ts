@@ -26,7 +26,7 @@ interface Terminal {
 /** How many an engine keeps: each is some 10 kB. */
 const KEPT = 256;
 
-/** The setting of the container's last exec, if it was the same. */
+/** The setting of the container's last exec, if it was the same: found without waiting for anything. */
 export function lastSetting(
   context: Context,
   id: string,

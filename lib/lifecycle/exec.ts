@@ -5,7 +5,7 @@ import type { Plan } from '../spec/steps.js';
 import { validateExecOptions } from '../spec/validate.js';
 import { requireContainer } from './catalogue.js';
 import { openChannel, requestFailure } from './channel.js';
-import { checkOptions } from './check-options.js';
+import { checkOptions, splitOptions } from './check-options.js';
 import { collect, commandResult, type CollectOptions, type CommandResult } from './collect.js';
 import type { Context } from './context.js';
 import { publish } from './events.js';
@@ -20,20 +20,15 @@ import { monotonic, stages, type Timings } from './timings.js';
 /** What an exec is, and how it is attached. */
 export type ExecStartOptions = ExecOptions & StartOptions;
 
-/** The options that are not about the process. */
-const COLLECT = new Set<string>([
-  ...(['input', 'encoding', 'maxBuffer', 'timeoutMs', 'signal'] satisfies (keyof CollectOptions)[]),
-]);
-
-/** How a command is asked for. */
-interface Way {
+/** How an exec is attached. */
+interface Attachment {
   stdio: StdioTriple;
   size: { rows: number; columns: number };
   /** It is enough to hear of its start a little later, or with its end. */
   brief?: boolean;
 }
 
-const BRIEF: Way = { stdio: ['ignore', 'pipe', 'pipe'], size: { rows: 0, columns: 0 }, brief: true };
+const BRIEF: Attachment = { stdio: ['ignore', 'pipe', 'pipe'], size: { rows: 0, columns: 0 }, brief: true };
 
 /** Runs a command in a running container. */
 export async function execContainer(
@@ -54,7 +49,7 @@ export async function execToEnd(
   argv: readonly string[],
   options: ExecOptions & CollectOptions,
 ): Promise<CommandResult> {
-  const [how, exec] = splitOptions(options);
+  const [how, exec] = splitOptions<CollectOptions, ExecOptions>('collect', options);
   checkOptions('collect', how);
   how.signal?.throwIfAborted();
   if (how.input !== undefined) {
@@ -96,7 +91,7 @@ async function send(
   id: string,
   argv: readonly string[],
   given: ExecOptions,
-  { stdio: triple, size, brief = false }: Way,
+  { stdio: triple, size, brief = false }: Attachment,
 ): Promise<Sent> {
   const called = monotonic();
   const options = validateExecOptions(given);
@@ -140,11 +135,4 @@ function toProcess({ channel, session, release }: Sent, streams: Streams, start:
   const { pid, target, timings } = start;
   const ended = session.exited.then(exitStatus).finally(release);
   return new Process(pid, streams, channel, target, ended, timings);
-}
-
-function splitOptions(options: ExecOptions & CollectOptions): [CollectOptions, ExecOptions] {
-  const how: Record<string, unknown> = {};
-  const exec: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(options)) (COLLECT.has(name) ? how : exec)[name] = value;
-  return [how, exec];
 }

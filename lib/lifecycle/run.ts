@@ -1,6 +1,5 @@
 import { removeContainer } from './remove.js';
 import { collect, type CollectOptions, type CommandResult } from './collect.js';
-import { checkOptions } from './check-options.js';
 import type { Context } from './context.js';
 import { createContainer, type ChosenImage } from './create.js';
 import { beginMonitor, startingState, startLocked } from './start.js';
@@ -15,7 +14,6 @@ export async function runOnce(
   options: ContainerOptions,
   how: CollectOptions,
 ): Promise<CommandResult> {
-  checkOptions('collect', how);
   const called = monotonic();
   const wanted: ContainerOptions = { logDriver: 'none', ...options, autoRemove: true };
   const stdio: StdioTriple = [how.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'];

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { VainaError } from '../errors.js';
+import { NEW_PIPE, NULL_DEVICE } from '../native/control.js';
 import type { Native } from '../native/types.js';
 
 /** Where a standard stream goes: a descriptor of this process, a Node stream of the {@link Process}, or /dev/null. */
@@ -100,7 +101,7 @@ export function openStdio(native: Native, triple: StdioTriple): OpenStdio {
 }
 
 /**
- * As the monitor's channel takes them: -1 for /dev/null, -2 for a pipe.
+ * As the monitor's channel takes them.
  * @throws ERR_INVALID_OPTION for what is no descriptor
  */
 export function stdioNumbers(triple: StdioTriple): [number, number, number] {
@@ -109,8 +110,8 @@ export function stdioNumbers(triple: StdioTriple): [number, number, number] {
 }
 
 function stdioNumber(wish: Stdio): number {
-  if (wish === 'ignore') return -1;
-  if (wish === 'pipe') return -2;
+  if (wish === 'ignore') return NULL_DEVICE;
+  if (wish === 'pipe') return NEW_PIPE;
   if (Number.isInteger(wish) && wish >= 0) return wish;
   throw new VainaError('ERR_INVALID_OPTION', `Expected a descriptor for stdio but received ${wish}`);
 }

@@ -15,7 +15,11 @@ import type { Native } from './types.js';
 export type { ExitRecord, Failed, Started } from './messages.js';
 export type { Session } from './session.js';
 
-/** The three standard descriptors of a process; -1 is /dev/null. They stay the caller's. */
+/** Standard descriptors that are none: /dev/null, and, of an exec, a pipe that is made for it. */
+export const NULL_DEVICE = -1;
+export const NEW_PIPE = -2;
+
+/** The three standard descriptors of a process, or {@link NULL_DEVICE}. They stay the caller's. */
 export type Stdio = readonly [stdin: number, stdout: number, stderr: number];
 
 /** A monitor that has been started and waits for its plan. */
@@ -32,7 +36,7 @@ export interface WaitingMonitor {
 const ALL_ONES = 0xffffffff;
 const READ_SIZE = 4096;
 /** Flags of a request to exec. */
-const EXEC = { withSize: 1, brief: 2 };
+const EXEC = { terminal: 1, brief: 2 };
 const RETRY_MS = 2;
 const RETRIES = 2500;
 
@@ -144,7 +148,7 @@ export class ControlChannel {
    *
    * @param plan - an encoded plan but for its last step, `exec`, whose `clone` phase joins
    * @param command - the arguments of that step, without NUL
-   * @param stdio - -2 for a pipe; the descriptors may be closed when it has resolved
+   * @param stdio - also {@link NEW_PIPE}; the descriptors may be closed when it has resolved
    * @param options - `size` makes it run in a terminal of this size; stdio are then the terminal's clients. `brief`: the caller
    *   has no use for `started` before a few milliseconds have passed, and the new process is not disturbed by it
    * @returns our ends of the pipes, -1 where there is none
@@ -155,8 +159,8 @@ export class ControlChannel {
     stdio: Stdio,
     { size, brief = false }: { size?: { rows: number; columns: number } | undefined; brief?: boolean } = {},
   ): Promise<{ session: Session; pipes: Stdio }> {
-    const flags = (size ? EXEC.withSize : 0) | (brief ? EXEC.brief : 0);
-    const sizes = size ? sizeNumber(size) : 0;
+    const flags = (size ? EXEC.terminal : 0) | (brief ? EXEC.brief : 0);
+    const sizes = size ? winsize(size) : 0;
     const tag = this.#tag();
     const sent = this.#try(() => this.#native.exec(this.#fd, tag, flags, sizes, plan, command, stdio));
     // The monitor is at work already.
@@ -172,7 +176,7 @@ export class ControlChannel {
 
   /** Sets the size of the terminal of the container (0) or an exec session. */
   async resize(target: number, rows: number, columns: number): Promise<void> {
-    await this.#request(MESSAGE.resize, numbers(target, sizeNumber({ rows, columns })));
+    await this.#request(MESSAGE.resize, numbers(target, winsize({ rows, columns })));
   }
 
   /**
@@ -359,8 +363,8 @@ function numbers(...values: number[]): Buffer {
   return body;
 }
 
-/** Two u16 of a body as one u32. */
-function sizeNumber({ rows, columns }: { rows: number; columns: number }): number {
+/** The two u16 of a size in a body, as one u32. */
+function winsize({ rows, columns }: { rows: number; columns: number }): number {
   return rows + columns * 0x10000;
 }
 

@@ -94,15 +94,8 @@ export class FakeNative implements Native {
     this.#call('send', [fd, Uint8Array.from(message), [...fds]], () => undefined);
   }
 
-  exec(
-    fd: number,
-    tag: number,
-    flags: number,
-    size: number,
-    plan: Uint8Array,
-    command: readonly string[],
-    stdio: readonly [number, number, number],
-  ): [number, number, number] {
+  exec(...given: Parameters<Native['exec']>): [number, number, number] {
+    const [fd, tag, flags, size, plan, command, stdio] = given;
     const args = [fd, tag, flags, size, Uint8Array.from(plan), [...command], [...stdio]];
     return this.#call('exec', args, () => {
       const [stdin, stdout, stderr] = stdio.map((wish) => (wish === -2 ? this.#give('pipe') : -1));

@@ -26,7 +26,7 @@ export interface Native {
   /** One sendmsg on a control socket, with descriptors. */
   send(fd: number, message: Uint8Array, fds: readonly number[]): void;
   /**
-   * Sends a request for an exec: all that it needs in one call: an exec takes no longer than a few dozen calls do.
+   * Sends a request for an exec. All of it is one call, since an exec takes no longer than a few dozen calls do.
    *
    * @param flags - and `size`, as the body of the request has them (`docs/plan.md`)
    * @param plan - an encoded plan but for its last step, `exec`

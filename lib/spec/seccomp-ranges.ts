@@ -202,7 +202,7 @@ function tree(ranges: readonly Range[], leaf: (outcome: Outcome) => Instruction)
   const grow = (from: number, to: number): number => {
     if (to - from === 1) return places.get((ranges[from] as Range).outcome) as number;
     const at = nodes.length;
-    const middle = heaviestSplit(ranges, from, to);
+    const middle = balancedSplit(ranges, from, to);
     const node = { code: JUMP_GREATER_EQUAL, jt: 0, jf: 0, k: (ranges[middle] as Range).start };
     nodes.push(node);
     node.jf = grow(from, middle) - at - 1;
@@ -222,7 +222,7 @@ function weight(ranges: readonly Range[], index: number): number {
 }
 
 /** Where to part ranges so that either side has about as many calls: the kernel tries all of them at an install. */
-function heaviestSplit(ranges: readonly Range[], from: number, to: number): number {
+function balancedSplit(ranges: readonly Range[], from: number, to: number): number {
   let left = 0;
   let right = 0;
   for (let index = from; index < to; index++) right += weight(ranges, index);

@@ -60,6 +60,10 @@ describe('bad input', function () {
     await refuse('ERR_INVALID_OPTION', () =>
       box.engine.images.pull('localhost/x', { nonsense: true } as object),
     );
+    // Before the image is looked for.
+    await refuse('ERR_INVALID_OPTION', () =>
+      box.engine.run('localhost/missing', ['true'], { pull: 'never', maxBuffer: -1 }),
+    );
     await refuse('ERR_INVALID_OPTION', () => Engine.open({ nonsense: '/x' } as object));
   });
 
